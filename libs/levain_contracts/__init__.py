@@ -1,0 +1,1 @@
+"""The nouns that all parts agree on, and their pure codecs: no I/O, no clock, no environment."""

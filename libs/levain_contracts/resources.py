@@ -1,0 +1,155 @@
+"""What the REST API takes and gives."""
+
+from datetime import datetime
+from typing import Annotated, Generic, TypeVar
+
+from pydantic import AliasChoices, Field, model_validator
+
+from levain_contracts.events import Failures
+from levain_contracts.frames import Stage
+from levain_contracts.jobs import JobState, ProductState
+from levain_contracts.model import Code, Count, Id, Message, Name, Percent, Resource, Seq
+from levain_contracts.reading import ReadingOptions
+from levain_contracts.report import DataReport
+from levain_contracts.tasks import MAX_HORIZON_DAYS, Forecast, Scores
+
+MAX_ACTIVE_DEADLINE_SECONDS = 7 * 24 * 3600
+MAX_SELECTED_PRODUCTS = 10_000
+
+
+def _camel(name: str) -> AliasChoices:
+    head, *rest = name.split("_")
+    return AliasChoices(name, head + "".join(word.capitalize() for word in rest))
+
+
+class DatasetRef(Resource):
+    """Exactly one: the `name` of an uploaded dataset (its latest version is taken) or a `uri` below an allowed prefix."""
+
+    name: Id | None = None
+    uri: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> "DatasetRef":
+        if (self.name is None) == (self.uri is None):
+            raise ValueError("give exactly one of name and uri")
+        return self
+
+
+class JobSpec(Resource):
+    """What to train. `products`: names or product ids; None means all of them.
+
+    A field may be written as here or in camel case, as in the TrainingJob resource.
+    """
+
+    dataset: DatasetRef
+    products: Annotated[tuple[Name, ...], Field(min_length=1, max_length=MAX_SELECTED_PRODUCTS)] | None = None
+    horizon_days: Annotated[int, Field(ge=1, le=MAX_HORIZON_DAYS)] = Field(14, validation_alias=_camel("horizon_days"))
+    model: Code = "auto"
+    max_failed_products: Count | None = Field(None, validation_alias=_camel("max_failed_products"))
+    active_deadline_seconds: Annotated[int, Field(ge=1, le=MAX_ACTIVE_DEADLINE_SECONDS)] | None = Field(
+        None, validation_alias=_camel("active_deadline_seconds")
+    )
+    reading: ReadingOptions = ReadingOptions()
+
+
+class Job(Resource):
+    """One job as the store has it. `seq` numbers its changes; `progress` is percent."""
+
+    job_id: Id
+    tenant_id: Id
+    spec: JobSpec
+    state: JobState
+    stage: Stage
+    suspended: bool
+    progress: Percent
+    seq: Seq
+    products_completed: Count
+    products_failed: Count
+    total_products: Count | None
+    failures: Failures = ()
+    reason: Code | None = None
+    message: Message | None = None
+    retry_of: Id | None = None
+    report: DataReport | None = None
+    created_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    updated_at: datetime
+
+
+class Product(Resource):
+    """One product of a job. `seq` is the number of its end."""
+
+    product_id: Id
+    product: Name
+    shop: Name | None
+    status: ProductState
+    seq: Seq | None = None
+    reason: Code | None = None
+    message: Message | None = None
+    scores: Scores | None = None
+
+
+class ProductForecast(Resource):
+    """The newest forecast that there is. `age_seconds` counts from the end of the job that made it."""
+
+    product_id: Id
+    product: Name
+    shop: Name | None
+    job_id: Id
+    trained_at: datetime
+    age_seconds: Annotated[float, Field(ge=0)]
+    forecast: Forecast
+    scores: Scores
+
+
+class ForecastSource(Resource):
+    """A product that has a forecast."""
+
+    product_id: Id
+    product: Name
+    shop: Name | None
+    job_id: Id
+    trained_at: datetime
+
+
+class Dataset(Resource):
+    """One version of a dataset. Versions start at 1 and never change."""
+
+    name: Id
+    version: Annotated[int, Field(ge=1)]
+    sha256: str
+    size_bytes: Annotated[int, Field(ge=0)]
+    created_at: datetime
+
+
+Item = TypeVar("Item")
+
+
+class Page(Resource, Generic[Item]):
+    """`next` is the `after` of the following page; None on the last."""
+
+    items: list[Item]
+    next: str | None = None
+
+
+class ProductPage(Page[Product]):
+    """`seq` is the job's: the answer names all ends up to it that come after the `after_seq` of the question."""
+
+    seq: Seq
+
+
+class FieldError(Resource):
+    field: str
+    message: str
+
+
+class Problem(Resource):
+    """RFC 9457. `code` is stable and names the row of docs/errors.md; `type` is `urn:levain:problem:<code>`."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[FieldError] = Field(default_factory=list)
