@@ -1,0 +1,1 @@
+"""The one port to the broker (`ports`), its adapters, and their errors."""
