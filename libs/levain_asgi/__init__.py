@@ -1,0 +1,1 @@
+"""What both ASGI processes need around their apps."""
