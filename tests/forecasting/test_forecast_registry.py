@@ -1,0 +1,48 @@
+"""Which trainers there are, and that knowing them costs no heavy import."""
+
+import subprocess
+import sys
+
+import pytest
+
+from levain_training.forecasting.registry import TrainerNotLoadable, UnknownModel, model_names, plan_of
+from levain_training.forecasting.testing import ALL_TRAINERS
+
+HEAVY = ("numpy", "polars", "pandas", "scipy", "statsforecast", "sklearn")
+
+
+def test_auto_is_the_default_trainer() -> None:
+    assert plan_of("auto", "") is plan_of("ets", "")
+    assert model_names("") == ("auto", "ets")
+
+
+def test_an_unknown_model_is_refused_with_the_names_of_the_known_ones() -> None:
+    with pytest.raises(UnknownModel, match=r"'crystal_ball'; known are: auto, ets$"):
+        plan_of("crystal_ball", "")
+
+
+def test_trainers_can_be_added_by_their_place() -> None:
+    assert set(model_names(ALL_TRAINERS)) > {"slow", "fails", "kills", "instant", "hangs", "eats_memory"}
+    assert plan_of("slow", ALL_TRAINERS).batch_by == "product"
+    assert plan_of("kills_shop", ALL_TRAINERS).batch_by == "shop"
+
+
+def test_a_built_in_name_can_not_be_taken_over() -> None:
+    assert plan_of("ets", "ets=levain_training.forecasting.testing:FAILS").name == "ets"
+
+
+@pytest.mark.parametrize(
+    "extra", ["slow", "slow=", "=a:B", "a=no_such_module_at_all:PLAN", "a=levain_training.forecasting.port:Trainer", "a=os:nothing"]
+)
+def test_a_wrong_place_is_a_clear_error(extra: str) -> None:
+    with pytest.raises(TrainerNotLoadable, match=r"expected name=|can't be loaded|no TrainerPlan"):
+        plan_of("a", extra)
+
+
+def test_knowing_names_and_plans_imports_no_heavy_library() -> None:
+    code = (
+        "import sys; from levain_training.forecasting.registry import model_names, plan_of; import levain_training.worker;"
+        f"model_names(); plan_of('auto'); sys.exit(', '.join(set({HEAVY!r}) & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, f"imported: {done.stderr}"
