@@ -1,0 +1,187 @@
+"""Job -> analysis -> products: a replica claims a job, has its dataset read in a child process and stores what came of it."""
+
+import asyncio
+import json
+import logging
+import secrets
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from levain_contracts.report import DataReport
+from levain_contracts.resources import JobSpec
+from levain_contracts.tasks import ShopCalendar
+from levain_training.children import ChildDied, ChildPool, ChildSilent
+from levain_training.dispatcher import Dispatcher
+from levain_training.publisher import EventPublisher
+from levain_training.settings import Settings
+from levain_training.store import analyses, datasets, jobs
+from levain_training.store.analyses import Analysis, Prepared, SkippedProduct
+from levain_training.store.engine import Store, StoreUnavailable
+from levain_training.uris import prefixes_of
+
+log = logging.getLogger(__name__)
+
+_POLL_SECONDS = 2.0
+_LEASE_SECONDS = 30.0
+# A file that ends its reader twice would end it for ever.
+_MAX_ANALYSES = 2
+
+
+@dataclass
+class _Reading:
+    """What a child has said so far."""
+
+    series: list[Prepared] = field(default_factory=list)
+    done: dict[str, Any] | None = None
+    refused: dict[str, str] | None = None
+
+    def take(self, message: bytes) -> None:
+        said: dict[str, Any] = json.loads(message)
+        self.series += [Prepared(*s) for s in said.get("series", ())]
+        self.done = said.get("done", self.done)
+        self.refused = said.get("refused", self.refused)
+
+
+class Analyst:
+    """One job at a time; `wake` says that there may be one. Several analysts, here or in other replicas, share the work."""
+
+    def __init__(self, store: Store, pool: ChildPool, publisher: EventPublisher, dispatcher: Dispatcher, settings: Settings) -> None:
+        self._store = store
+        self._pool = pool
+        self._publisher = publisher
+        self._dispatcher = dispatcher
+        self._settings = settings
+        self._name = secrets.token_hex(8)
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    async def run(self) -> None:
+        """For ever."""
+        while True:
+            self._wake.clear()
+            try:
+                while await self.analyse_one():
+                    pass
+            except StoreUnavailable as error:
+                log.warning("no job claimed", extra={"error": str(error)})
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), _POLL_SECONDS)
+
+    async def analyse_one(self) -> bool:
+        """False where no job waits."""
+        row = await self._store.write(analyses.claim, self._name, time.time(), _LEASE_SECONDS)
+        if row is None:
+            return False
+        working = asyncio.create_task(self._analyse(row))
+        try:
+            while not working.done():
+                await asyncio.wait({working}, timeout=_LEASE_SECONDS / 3)
+                if not working.done() and not await self._store.write(analyses.renew, row, self._name, time.time() + _LEASE_SECONDS):
+                    working.cancel()  # the job was cancelled, or another analyst has it
+            with suppress(asyncio.CancelledError):
+                await working
+        except asyncio.CancelledError:
+            working.cancel()
+            await asyncio.wait({working})
+            await asyncio.shield(self._store.write(analyses.give_back, row, self._name, time.time()))
+            raise
+        return True
+
+    async def _analyse(self, row: sa.RowMapping) -> None:
+        if row["analyses"] > _MAX_ANALYSES:
+            await self._fail(row, "analysis_failed", "the process that reads the dataset died twice: the file may be damaged")
+            return
+        try:
+            reading = await self._read(row)
+        except (ChildDied, ChildSilent) as error:
+            log.warning("analysis died", extra={"job_id": row["job_id"], "error": str(error)})
+            await self._store.write(analyses.give_back, row, self._name, time.time())
+            return
+        if reading is None:
+            await self._fail(row, "dataset_deleted", "the dataset was deleted before it was read")
+        elif reading.refused is not None:
+            await self._fail(row, reading.refused["reason"], reading.refused["message"])
+        elif reading.done is None:
+            await self._fail(row, "analysis_failed", "the process that reads the dataset ended without an answer")
+        else:
+            await self._finish(row, reading.series, reading.done)
+
+    async def _read(self, row: sa.RowMapping) -> _Reading | None:
+        """None where the dataset is gone."""
+        spec = JobSpec.model_validate_json(row["spec"])
+        with tempfile.TemporaryDirectory(prefix="levain-") as folder:
+            path = Path(folder) / "dataset"
+            order: dict[str, Any] = {"path": str(path), "reading": spec.reading.model_dump(), "products": spec.products}
+            if spec.dataset.uri is not None:
+                prefixes = prefixes_of(row["tenant_id"], self._settings.uri_prefixes)
+                order |= {"uri": spec.dataset.uri, "prefixes": prefixes, "max_bytes": self._settings.max_dataset_bytes}
+            elif not await self._copy(row, path):
+                return None
+            reading = _Reading()
+            async with self._pool.lease() as child:
+                payload = json.dumps(order).encode()
+                async for message in child.call("analyse", payload, silence_timeout_seconds=self._settings.analysis_seconds):
+                    reading.take(message)
+            return reading
+
+    async def _copy(self, row: sa.RowMapping, path: Path) -> bool:
+        with path.open("wb") as file:
+            async for part in self._parts(row["tenant_id"], row["dataset_sha256"]):
+                file.write(part)
+        return path.stat().st_size > 0
+
+    async def _parts(self, tenant_id: str, sha256: str) -> AsyncIterator[bytes]:
+        part = 0
+        while (data := await self._store.read(datasets.read_blob_part, tenant_id, sha256, part)) is not None:
+            yield data
+            part += 1
+
+    async def _finish(self, row: sa.RowMapping, series: list[Prepared], done: dict[str, Any]) -> None:
+        report = DataReport.model_validate_json(json.dumps(done["report"]))
+        report = report.model_copy(
+            update={
+                "dataset": row["dataset_name"],
+                "dataset_version": row["dataset_version"],
+                "sha256": done["sha256"],
+                "notes": (*report.notes, *await self._compare(row, done["sha256"], report.last_date))[:20],
+            }
+        )
+        analysis = Analysis(
+            sha256=done["sha256"],
+            report=report,
+            series=series,
+            calendars=[ShopCalendar.model_validate_json(json.dumps(c)) for c in done["calendars"]],
+            skipped=[SkippedProduct(*s) for s in done["skipped"]],
+            forecast_start=date.fromisoformat(done["forecast_start"]),
+        )
+        step = await self._store.write(analyses.finish, row, self._name, analysis, time.time())
+        if step is not None:
+            await self._publisher.publish_step(step.events)
+            self._dispatcher.room_for(row["tenant_id"], row["job_id"])
+
+    async def _compare(self, row: sa.RowMapping, sha256: str, last_date: date | None) -> list[str]:
+        """Says it when there is nothing new to learn from since the last training."""
+        if row["dataset_name"] is None:
+            return []
+        before = await self._store.read(analyses.last_trained, row)
+        if before is None or before["report"] is None:
+            return []
+        known = DataReport.model_validate_json(before["report"]).last_date
+        if before["dataset_sha256"] != sha256 and (known is None or last_date is None or last_date > known):
+            return []
+        return [f"no new sales since the last training (job {before['job_id']}, sales up to {known})"]
+
+    async def _fail(self, row: sa.RowMapping, reason: str, message: str) -> None:
+        step: jobs.Step | None = await self._store.write(analyses.fail, row, self._name, reason, message, time.time())
+        if step is not None:
+            await self._publisher.publish_step(step.events)

@@ -1,0 +1,148 @@
+"""Consumer -> hub -> sockets: who watches which job, and what a slow viewer is sent. Pure: no I/O and no clock."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+JobKey = tuple[str, str]
+
+# A snapshot is read in milliseconds; more than this in between means the viewer closes the gap by a read, as after any loss.
+WAITING_FRAMES = 256
+
+
+class Encoded(NamedTuple):
+    """One frame, encoded once for all viewers: `wire` is the whole unmasked WebSocket frame."""
+
+    seq: int
+    terminal: bool
+    wire: bytes
+
+
+# One socket's way out. It never blocks; a full buffer is told by `Viewer.pause`.
+Write = Callable[[bytes], None]
+
+
+class Viewer:
+    """One socket's share of a job's frames.
+
+    Until `start` it holds what arrives (overflow `drop-oldest`). While it is paused, because its socket's buffer is full, only
+    the newest frame is kept (overflow `newest-wins`), and `resume` sends it. A terminal frame counts as the newest.
+    """
+
+    __slots__ = ("_newest", "_paused", "_waiting", "conflated", "ended", "on_end", "open", "sent_bytes", "sent_frames", "write")
+
+    def __init__(self, write: Write, on_end: Callable[[], None]) -> None:
+        self.write = write
+        self._waiting: deque[Encoded] | None = deque(maxlen=WAITING_FRAMES)
+        self._newest: Encoded | None = None
+        self._paused = False
+        self.open = False
+        self.on_end = on_end
+        self.conflated = 0
+        self.sent_frames = 0
+        self.sent_bytes = 0
+        self.ended = False
+
+    @property
+    def behind(self) -> bool:
+        """True while a frame waits for the buffer to drain."""
+        return self._newest is not None
+
+    def start(self, *first: Encoded) -> None:
+        """Sends the snapshot (and what follows it at once), then what arrived meanwhile and is newer."""
+        waiting, self._waiting = self._waiting or (), None
+        self.open = not self._paused
+        for frame in first:
+            self.offer(frame)
+        known = max((f.seq for f in first), default=0)
+        for frame in waiting:
+            if frame.seq > known:
+                self.offer(frame)
+
+    def offer(self, frame: Encoded) -> None:
+        if not self.open:
+            self._hold(frame)
+            return
+        self.write(frame.wire)
+        self.sent_frames += 1
+        self.sent_bytes += len(frame.wire)
+        if frame.terminal:
+            self.end()
+            self.on_end()
+
+    def end(self) -> None:
+        """Nothing is written from now on."""
+        self.open, self.ended = False, True
+        self._newest = None
+
+    def _hold(self, frame: Encoded) -> None:
+        if self._waiting is not None:
+            self._waiting.append(frame)
+        elif not self.ended:
+            self.conflated += 1
+            held = self._newest
+            if held is None or (frame.terminal, frame.seq) >= (held.terminal, held.seq):
+                self._newest = frame
+
+    def pause(self) -> None:
+        """The outlet's buffer is over its budget."""
+        self._paused, self.open = True, False
+
+    def resume(self) -> None:
+        """The outlet's buffer is empty enough again."""
+        self._paused = False
+        self.open = self._waiting is None and not self.ended
+        frame, self._newest = self._newest, None
+        if frame is not None:
+            self.offer(frame)
+
+
+class Hub:
+    """Hands each frame to every viewer of its job, in the order of the calls, and to nobody else."""
+
+    def __init__(self) -> None:
+        self._viewers: dict[JobKey, dict[Viewer, None]] = {}
+        self._seen: dict[JobKey, int] = {}
+
+    def add(self, key: JobKey, viewer: Viewer) -> None:
+        self._viewers.setdefault(key, {})[viewer] = None
+
+    def remove(self, key: JobKey, viewer: Viewer) -> None:
+        viewers = self._viewers.get(key)
+        if viewers is None or viewer not in viewers:
+            return
+        del viewers[viewer]
+        if not viewers:
+            del self._viewers[key]
+            self._seen.pop(key, None)
+
+    def deliver(self, key: JobKey, frame: Encoded) -> int:
+        """The number of viewers that it was offered to."""
+        self.saw(key, frame.seq)
+        # A copy: a terminal frame's `on_end` may remove its viewer.
+        viewers = tuple(self._viewers.get(key, ()))
+        wire, size_bytes = frame.wire, len(frame.wire)
+        for viewer in viewers:
+            # `Viewer.offer`, unrolled: with a thousand viewers its call costs a fifth of our share of the work (docs/performance.md).
+            if viewer.open and not frame.terminal:
+                viewer.write(wire)
+                viewer.sent_frames += 1
+                viewer.sent_bytes += size_bytes
+            else:
+                viewer.offer(frame)
+        return len(viewers)
+
+    def watched(self, key: JobKey) -> bool:
+        return key in self._viewers
+
+    def saw(self, key: JobKey, seq: int) -> None:
+        """The viewers of this job know what the store held at `seq`."""
+        if key in self._viewers:
+            self._seen[key] = max(seq, self._seen.get(key, 0))
+
+    def seen(self) -> dict[JobKey, int]:
+        """The newest `seq` that went out for each job that has viewers."""
+        return {key: self._seen.get(key, 0) for key in self._viewers}
+
+    def viewers(self) -> list[Viewer]:
+        return [viewer for viewers in self._viewers.values() for viewer in viewers]

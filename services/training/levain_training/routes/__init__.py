@@ -1,0 +1,1 @@
+"""REST: each file is one resource."""

@@ -1,0 +1,137 @@
+"""One transaction writes a whole step: the products that ended now, the counters, the state, the events' numbers."""
+
+import json
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from levain_contracts.events import Event, ProductData
+from levain_contracts.jobs import JobState, ProductState, verdict
+from levain_contracts.progress import progress
+from levain_contracts.resources import JobSpec
+from levain_contracts.tasks import FailedProduct, ResultChunk, TrainedProduct
+from levain_training.store import jobs
+from levain_training.store.clock import at
+from levain_training.store.products import of_job
+from levain_training.store.tables import batches, products
+
+VERDICT_MESSAGES = {
+    "all_products_failed": "not one product could be trained",
+    "too_many_failed_products": "more products failed than max_failed_products allows",
+}
+
+
+class Recorded(NamedTuple):
+    """`late` results belong to an ended or unknown job or to a product that had ended: they changed nothing."""
+
+    row: sa.RowMapping | None
+    events: tuple[Event, ...]
+    late: int
+
+
+def record(connection: sa.Connection, chunk: ResultChunk, now: float, lease_seconds: float) -> Recorded:
+    row = jobs.lock(connection, chunk.tenant_id, chunk.job_id)
+    if row is None or row["state"] != JobState.TRAINING:
+        return Recorded(row, (), len(chunk.results))
+    open_products = _open(connection, row, [r.product_id for r in chunk.results])
+    step, ended = end_products(connection, row, [(open_products[r.product_id], r) for r in _first(chunk, open_products)], now)
+    if not JobState(step.row["state"]).terminal:
+        _renew(connection, step.row, chunk.batch, now + lease_seconds)
+    return Recorded(step.row, step.events, len(chunk.results) - ended)
+
+
+def _first(chunk: ResultChunk, open_products: dict[str, Any]) -> list[TrainedProduct | FailedProduct]:
+    """Each open product's first result."""
+    by_id: dict[str, TrainedProduct | FailedProduct] = {}
+    for result in chunk.results:
+        if result.product_id in open_products:
+            by_id.setdefault(result.product_id, result)
+    return list(by_id.values())
+
+
+def _open(connection: sa.Connection, row: sa.RowMapping, ids: list[str]) -> dict[str, sa.RowMapping]:
+    query = sa.select(products.c.product_id, products.c.product, products.c.shop).where(
+        of_job(row), products.c.product_id.in_(ids), products.c.status == ProductState.PENDING.value
+    )
+    return {p["product_id"]: p for p in connection.execute(query).mappings()}
+
+
+def end_products(
+    connection: sa.Connection, row: sa.RowMapping, ends: list[tuple[sa.RowMapping, TrainedProduct | FailedProduct]], now: float
+) -> tuple[jobs.Step, int]:
+    """Ends open products in this order, up to the one that ends the job. The second value counts those that were ended."""
+    limit = JobSpec.model_validate_json(row["spec"]).max_failed_products
+    total, completed, failed, seq = row["total_products"], row["products_completed"], row["products_failed"], row["seq"]
+    events: list[Event] = []
+    changes: list[dict[str, Any]] = []
+    state, reason = verdict(total, completed, failed, limit)
+    for product, result in ends:
+        if state is not JobState.TRAINING:
+            break
+        completed, failed, seq = completed + 1, failed + (result.kind == "failed"), seq + 1
+        data = _product_data(product, result, completed, failed, total)
+        events.append(Event(row["tenant_id"], row["job_id"], seq, at(now), progress(completed, total), data))
+        changes.append(_change(row, result, seq))
+        state, reason = verdict(total, completed, failed, limit)
+    if changes:
+        connection.execute(_END, changes)
+    row = jobs.change(connection, row, now, seq=seq, products_completed=completed, products_failed=failed)
+    if state is JobState.TRAINING:
+        return jobs.Step(row, tuple(events)), len(events)
+    step = jobs.end(connection, row, state, now, reason, VERDICT_MESSAGES.get(reason or "", ""))
+    return jobs.Step(step.row, (*events, *step.events)), len(events)
+
+
+_END = (
+    sa.update(products)
+    .where(
+        products.c.tenant_id == sa.bindparam("_tenant_id"),
+        products.c.job_id == sa.bindparam("_job_id"),
+        products.c.product_id == sa.bindparam("_product_id"),
+    )
+    .values({name: sa.bindparam(f"_{name}") for name in ("status", "seq", "reason", "message", "forecast", "scores", "model")})
+)
+
+
+def _change(row: sa.RowMapping, result: TrainedProduct | FailedProduct, seq: int) -> dict[str, Any]:
+    change = {
+        "_tenant_id": row["tenant_id"],
+        "_job_id": row["job_id"],
+        "_product_id": result.product_id,
+        "_status": result.kind,
+        "_seq": seq,
+    }
+    if isinstance(result, FailedProduct):
+        return change | {"_reason": result.reason, "_message": result.message, "_forecast": None, "_scores": None, "_model": None}
+    return change | {
+        "_reason": None,
+        "_message": None,
+        "_forecast": result.forecast.model_dump_json(),
+        "_scores": result.scores.model_dump_json(),
+        "_model": json.dumps(result.model),
+    }
+
+
+def _product_data(product: sa.RowMapping, result: TrainedProduct | FailedProduct, completed: int, failed: int, total: int) -> ProductData:
+    failure = result if isinstance(result, FailedProduct) else None
+    return ProductData(
+        product_id=result.product_id,
+        product=product["product"],
+        shop=product["shop"],
+        status=result.kind,
+        reason=failure.reason if failure else None,
+        message=failure.message if failure else None,
+        products_completed=completed,
+        products_failed=failed,
+        total_products=total,
+    )
+
+
+def _renew(connection: sa.Connection, row: sa.RowMapping, batch: int, lease_until: float) -> None:
+    """The batch's lease, or its end when none of its products is open."""
+    mine = (batches.c.tenant_id == row["tenant_id"]) & (batches.c.job_id == row["job_id"]) & (batches.c.batch == batch)
+    open_product = sa.select(sa.literal(1)).where(of_job(row), products.c.batch == batch, products.c.status == ProductState.PENDING.value)
+    if connection.execute(open_product.limit(1)).first() is None:
+        connection.execute(batches.delete().where(mine))
+    else:
+        connection.execute(sa.update(batches).where(mine).values(lease_until=lease_until))

@@ -1,0 +1,71 @@
+"""Results -> tracker -> publisher: turns workers' results into progress. State is a function of the set of results."""
+
+import asyncio
+import logging
+import time
+from contextlib import AbstractAsyncContextManager
+
+from levain_broker.ports import Broker, Delivery
+from levain_contracts.tasks import ResultChunk, UnreadableWork, decode_results
+from levain_contracts.topics import WorkQueue
+from levain_training.dispatcher import Dispatcher
+from levain_training.metrics import Metrics
+from levain_training.publisher import EventPublisher
+from levain_training.store import results
+from levain_training.store.engine import Store, StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+PREFETCH = 32
+_STORE_RETRY_SECONDS = 1.0
+_TURNS = 64
+
+
+class ParallelProductProgressTracker:
+    """Takes results that arrive twice, late and in any order; each product counts once and progress never goes back.
+
+    A result is acknowledged after the transaction that wrote it, and its events are published in the order of their `seq`.
+    """
+
+    def __init__(
+        self, broker: Broker, store: Store, publisher: EventPublisher, dispatcher: Dispatcher, metrics: Metrics, lease_seconds: float
+    ):
+        self._broker = broker
+        self._store = store
+        self._publisher = publisher
+        self._dispatcher = dispatcher
+        self._metrics = metrics
+        self._lease_seconds = lease_seconds
+        # One step at a time per job, so that its events leave in the order of their numbers; jobs share a fixed set of locks.
+        self._turns = [asyncio.Lock() for _ in range(_TURNS)]
+
+    def consuming(self) -> AbstractAsyncContextManager[None]:
+        return self._broker.consume(WorkQueue.RESULTS, self._on_delivery, prefetch=PREFETCH)
+
+    async def _on_delivery(self, delivery: Delivery) -> None:
+        try:
+            chunk = decode_results(delivery.body)
+        except UnreadableWork as error:
+            self._metrics.results_unreadable()
+            log.warning("results dropped", extra={"error": str(error)})
+        else:
+            await self.record(chunk)
+        await delivery.ack()
+
+    async def record(self, chunk: ResultChunk) -> None:
+        """Writes one chunk, publishes its events and hands out what may go next. Waits while the store is away."""
+        key = (chunk.tenant_id, chunk.job_id)
+        async with self._turns[hash(key) % _TURNS]:
+            recorded = await self._write(chunk)
+            self._metrics.results_taken(len(chunk.results) - recorded.late, recorded.late)
+            await self._publisher.publish_step(recorded.events)
+        if recorded.row is not None:
+            self._dispatcher.room_for(*key)
+
+    async def _write(self, chunk: ResultChunk) -> results.Recorded:
+        while True:
+            try:
+                return await self._store.write(results.record, chunk, time.time(), self._lease_seconds)
+            except StoreUnavailable as error:
+                log.warning("store away, results wait", extra={"job_id": chunk.job_id, "error": str(error)})
+                await asyncio.sleep(_STORE_RETRY_SECONDS)
