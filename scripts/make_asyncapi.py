@@ -203,7 +203,7 @@ def main() -> int:
     if not args.check:
         args.target.write_text(text, encoding="utf-8")
     elif not args.target.is_file() or args.target.read_text(encoding="utf-8") != text:
-        print(f"{args.target.name} differs from the contracts: run python scripts/make_asyncapi.py", file=sys.stderr)
+        print(f"{args.target.name} differs from the contracts: run make docs", file=sys.stderr)
         return 1
     return 0
 

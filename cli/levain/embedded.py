@@ -65,7 +65,11 @@ class EmbeddedStack:
         self._listen, self._workers = listen, workers or len(os.sched_getaffinity(0))
         self._drain_seconds, self._grace_seconds, self._warm = drain_seconds, grace_seconds, warm
         settings = levain_training.settings.Settings(
-            database_url=f"sqlite:///{folder.resolve() / 'levain.db'}", issuers=(self._issuer,), listen=HERE, sample_path=sample
+            database_url=f"sqlite:///{folder.resolve() / 'levain.db'}",
+            issuers=(self._issuer,),
+            listen=HERE,
+            sample_path=sample,
+            batches_out=2 * self._workers,  # one at work and one in the queue for each
         )
         self._service_settings = replace(settings, **(service or {}))
         self._worker_settings = replace(WorkerSettings(slots=self._workers), **(worker or {}))

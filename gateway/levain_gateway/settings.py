@@ -9,7 +9,7 @@ from levain_contracts.claims import TrustedIssuer, parse_issuers
 from levain_settings import Setting, SettingsError, load
 from levain_settings.readers import Listen, choice, count, listen, seconds, text, url, words
 
-TABLE = (
+SETTINGS = (
     Setting("LEVAIN_UPSTREAM_URL", url("http"), None, "http://host:port", "The training service.", required=True),
     Setting(
         "LEVAIN_TRUSTED_ISSUERS",
@@ -91,7 +91,7 @@ class Settings:
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
     """Raises `SettingsError`, whose text is one line."""
-    values = load(TABLE, environment)
+    values = load(SETTINGS, environment)
     static_dir = Path(values["LEVAIN_STATIC_DIR"]) if values["LEVAIN_STATIC_DIR"] is not None else None
     if static_dir is not None and not static_dir.is_dir():
         raise SettingsError(f"LEVAIN_STATIC_DIR ({str(static_dir)!r}): there is no such folder")

@@ -53,7 +53,7 @@ def test_a_document_that_drifted_is_told_in_one_line(tmp_path: Path) -> None:
     done = make("--check", str(target))
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
-    assert "run python scripts/make_asyncapi.py" in done.stderr
+    assert "run make docs" in done.stderr
 
 
 def test_every_reference_resolves_within_the_document() -> None:

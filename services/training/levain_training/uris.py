@@ -38,9 +38,11 @@ def normalised(uri: str) -> str:
     path = unquote(parts.path)
     if any(segment in (".", "..") for segment in path.split("/")) or "%" in path or not path.startswith("/"):
         raise UriNotAllowed("the URI's path must be absolute, without '.' or '..' and without doubly encoded characters")
+    if bool(parts.netloc) == (parts.scheme.lower() == "file"):
+        raise UriNotAllowed("the URI needs a host or bucket, and a file URI none: https://host/path, s3://bucket/path, file:///path")
     # The bucket of an s3 URI keeps its case; a host has none.
     host = parts.netloc if parts.scheme.lower() == "s3" else (parts.hostname or "") + (f":{port}" if port else "")
-    return urlunsplit((parts.scheme.lower(), host, posixpath.normpath(path), "", ""))
+    return urlunsplit((parts.scheme.lower(), host, "/" + posixpath.normpath(path).lstrip("/"), "", ""))
 
 
 def allowed(uri: str, prefixes: Iterable[str]) -> str:

@@ -1,0 +1,52 @@
+"""Makes the generated documents. With `--check` it writes nothing and exits 1 where one differs from the code."""
+
+import sys
+from pathlib import Path
+
+from scripts import make_asyncapi
+
+import levain.tokens
+import levain_gateway.settings
+import levain_training.settings
+from levain_settings import markdown
+
+ROOT = Path(__file__).resolve().parent.parent
+SETTINGS = ROOT / "docs" / "settings.md"
+
+
+def settings_text() -> str:
+    return f"""# Settings
+
+Every process reads its settings once, from the environment, and ends with exit code 78 and one line when one is wrong.
+A secret may come from a file: `<NAME>_FILE` holds its path. `off` switches a thing off where the column says so.
+Names of the form `LEVAIN_…_PORT` are ignored: Kubernetes injects them.
+This page is made by `make docs` from the tables in the code.
+
+## Training service (`levain-training`)
+
+{markdown(levain_training.settings.SETTINGS)}
+## Gateway (`levain-gateway`)
+
+{markdown(levain_gateway.settings.SETTINGS)}
+## The command `levain`
+
+{markdown(levain.tokens.SETTINGS)}
+`LEVAIN_URL` and `LEVAIN_TOKEN` name a stack elsewhere, as `--url` and `--token` do. `levain demo` and `levain up` make their own secret;
+it is kept in the data directory of `up`, readable by its owner only. `LEVAIN_EXTRA_TRAINERS` names trainers beside the installed
+ones (`name=module:PLAN`, parted by commas).
+"""
+
+
+def main() -> int:
+    check = "--check" in sys.argv[1:]
+    text = settings_text()
+    if not check:
+        SETTINGS.write_text(text, encoding="utf-8")
+    elif not SETTINGS.is_file() or SETTINGS.read_text(encoding="utf-8") != text:
+        print("docs/settings.md differs from the code: run make docs", file=sys.stderr)
+        return 1
+    return int(make_asyncapi.main())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
