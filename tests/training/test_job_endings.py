@@ -176,7 +176,7 @@ def test_a_job_that_is_suspended_before_its_analysis_waits_for_it(tmp_path: Path
 def test_a_job_past_its_deadline_fails_and_its_clock_stands_still_while_it_is_suspended(tmp_path: Path) -> None:
     async def scenario(stack: Stack) -> None:
         client = stack.client()
-        await client.upload(sales_csv(SLOW))
+        await client.upload(sales_csv([f"Brot {i} 1s" for i in range(12)]))
         await client.start("late", "slow", active_deadline_seconds=1)
         await client.start("patient", "slow", activeDeadlineSeconds=2)
         await client.ask("POST", "/jobs/patient/suspend")
