@@ -1,12 +1,7 @@
 """Datasets over HTTP: versions, limits, what is no table, URIs below allowed prefixes."""
 
-import asyncio
-import http.server
 import io
-import threading
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -208,47 +203,3 @@ def test_any_text_is_normalised_once_or_refused(text: str) -> None:
         return
     assert normalised(once) == once
     assert "/../" not in once
-
-
-def test_a_redirect_is_not_followed_and_an_answer_over_the_limit_is_cut_off() -> None:
-    """Read by the child's own code over a real HTTPS server's stand-in: plain HTTP with the scheme checked elsewhere."""
-    from levain_training import uris
-
-    async def status_of(path: str) -> str:
-        async with await uris._client_without_redirects() as session:
-            try:
-                async with session.get(f"http://127.0.0.1:{port}{path}") as response:
-                    return str(response.status)
-            except uris.UriNotReadable as error:
-                return str(error)
-
-    with serving({"/moved": (302, "/sales.csv"), "/sales.csv": (200, "x")}) as port:
-        assert asyncio.run(status_of("/sales.csv")) == "200"
-        assert "answered 302" in asyncio.run(status_of("/moved"))
-        assert "answered 404" in asyncio.run(status_of("/none"))
-
-
-@contextmanager
-def serving(pages: dict[str, tuple[int, str]]) -> Iterator[int]:
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            status, text = pages.get(self.path, (404, ""))
-            self.send_response(status)
-            if status == 302:
-                self.send_header("Location", text)
-            self.send_header("Content-Length", "0" if status == 302 else str(len(text)))
-            self.end_headers()
-            self.wfile.write(b"" if status == 302 else text.encode())
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

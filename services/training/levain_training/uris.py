@@ -1,6 +1,7 @@
 """Datasets by URI: only below an allowed prefix, after normalising, and without following a redirect."""
 
 import posixpath
+import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,8 @@ def read_chunks(uri: str, prefixes: Iterable[str]) -> Iterator[bytes]:
     except (UriNotAllowed, UriNotReadable):
         raise
     except Exception as error:  # each filesystem raises its own kinds
-        raise UriNotReadable(f"the URI can't be read: {type(error).__name__}") from error
+        # fsspec calls every failed read of a web page "not found"; its cause says more.
+        raise UriNotReadable(f"the URI can't be read: {type(error.__cause__ or error).__name__}") from error
 
 
 async def _client_without_redirects(**options: Any) -> Any:
@@ -82,7 +84,8 @@ async def _client_without_redirects(**options: Any) -> Any:
         if response.status not in (200, 206):
             raise UriNotReadable(f"the URI's server answered {response.status}; redirects are not followed")
 
-    session = aiohttp.ClientSession(raise_for_status=refuse, **options)
+    connector = aiohttp.TCPConnector(ssl=ssl.create_default_context())
+    session = aiohttp.ClientSession(connector=connector, raise_for_status=refuse, **options)
     ask = session.get
     session.get = lambda *a, **k: ask(*a, **(k | {"allow_redirects": False}))  # type: ignore[method-assign]
     return session
