@@ -77,7 +77,14 @@ async def pool_of(
 
 
 def children() -> list[psutil.Process]:
-    return [p for p in psutil.Process().children() if p.status() != psutil.STATUS_ZOMBIE and "levain_training.child" in p.cmdline()]
+    return [p for p in psutil.Process().children() if _is_child_at_work(p)]
+
+
+def _is_child_at_work(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE and "levain_training.child" in process.cmdline()
+    except psutil.NoSuchProcess:  # it ended since it was listed
+        return False
 
 
 @dataclass

@@ -45,6 +45,7 @@ class Child:
         self._process = process
         self._stderr = asyncio.create_task(_tail(_pipe(process.stderr)))
         self._at_call = False
+        self._killed = False
         self.calls = 0
 
     @property
@@ -80,6 +81,7 @@ class Child:
 
     def kill(self) -> None:
         """With all that it started: it leads a process group of its own. Nothing once it is gone: its number may be another's."""
+        self._killed = True
         if self._process.returncode is None:
             self._kill_group()
 
@@ -128,7 +130,8 @@ class Child:
         code = await self._process.wait()
         with suppress(TimeoutError):
             stderr = await asyncio.wait_for(asyncio.shield(self._stderr), _END_SECONDS)
-            log.warning("child process died", extra={"pid": self.pid, "exit_code": code, "stderr": stderr})
+            level = logging.DEBUG if self._killed else logging.WARNING  # an end that was asked for is no news
+            log.log(level, "child process died", extra={"pid": self.pid, "exit_code": code, "stderr": stderr})
         if code == OUT_OF_MEMORY_EXIT:
             return ChildDied("out_of_memory", "it needed more memory than the limit")
         return ChildDied("worker_process_died", f"its process {_how(code)}")
