@@ -58,7 +58,7 @@ def process(module: str, *arguments: str, **settings: str) -> Iterator["subproce
         (["serve"], {"LEVAIN_DATABASE_URL": "sqlite://", "LEVAIN_BATCHES_OUT": "many"}, 78, "LEVAIN_BATCHES_OUT"),
         (["serve"], {"LEVAIN_DATABASE_URL": "sqlite://", "LEVAIN_URI_PREFIXES": '{"a": ["http://x/"]}'}, 78, "LEVAIN_URI_PREFIXES"),
         (["serve"], {"LEVAIN_DATABASE_URL": "sqlite://", "LEVAIN_TRUSTED_ISSUERS": "[]"}, 78, "LEVAIN_TRUSTED_ISSUERS"),
-        (["worker"], {"LEVAIN_DATABASE_URL": "sqlite://"}, 78, "LEVAIN_BROKER_URL"),
+        (["worker"], {}, 78, "LEVAIN_BROKER_URL: a worker needs a broker"),
         (["dance"], {}, 2, "usage: levain-training serve|worker|migrate"),
     ],
 )

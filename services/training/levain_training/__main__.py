@@ -14,8 +14,8 @@ from levain_asgi.process import raise_file_limit, until_asked_to_stop
 from levain_broker.memory import MemoryBroker
 from levain_broker.ports import Broker
 from levain_logs import configure
-from levain_settings import EXIT_CODE, SettingsError
-from levain_training.settings import IN_MEMORY, Settings, from_environment
+from levain_settings import EXIT_CODE, SettingsError, load
+from levain_training.settings import IN_MEMORY, WORKER_SETTINGS, Settings, from_environment
 from levain_training.store.engine import make_engine, migrate
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ def main() -> int:
         sys.stderr.write(f"usage: levain-training {'|'.join(ROLES)}\n")
         return 2
     try:
-        settings = from_environment(os.environ)
-        if role == "worker" and settings.broker_url == IN_MEMORY:
+        if role == "worker" and load(WORKER_SETTINGS, os.environ)["LEVAIN_BROKER_URL"] == IN_MEMORY:
             raise SettingsError(f"LEVAIN_BROKER_URL: a worker needs a broker that other processes reach, and {IN_MEMORY} is none")
+        settings = from_environment(os.environ)
     except SettingsError as error:
         sys.stderr.write(f"levain-training: {error}\n")
         return EXIT_CODE

@@ -30,19 +30,10 @@ def uri_prefixes(value: str) -> dict[str, tuple[str, ...]]:
     return prefixes
 
 
-SETTINGS = (
-    Setting("LEVAIN_LISTEN", listen, "0.0.0.0:8000", "host:port", "where REST and live sockets are served to the gateway"),
+# What a worker needs: nothing but the broker.
+WORKER_SETTINGS = (
     Setting(
         "LEVAIN_METRICS_LISTEN", listen, "0.0.0.0:9090", "host:port", "a port of its own, so that metrics never pass the gateway", off="off"
-    ),
-    Setting(
-        "LEVAIN_DATABASE_URL",
-        text(),
-        None,
-        "an SQLAlchemy URL, such as sqlite:////data/levain.db",
-        "the truth; it may hold a password, so it may come from a file",
-        required=True,
-        from_file=True,
     ),
     Setting(
         "LEVAIN_BROKER_URL",
@@ -59,6 +50,29 @@ SETTINGS = (
         "seconds",
         "a thousand times what the slowest shipped trainer takes; then the product is tried once more, alone",
         off="off",
+    ),
+    Setting(
+        "LEVAIN_CHILD_MEMORY_BYTES",
+        count(64 * MIB, 2**40),
+        str(2048 * MIB),
+        "bytes",
+        "a child that needs more is ended and its work reported failed",
+        off="off",
+    ),
+    Setting("LEVAIN_LOG_LEVEL", choice("debug", "info", "warning", "error"), "info", "a level", "one line an ended job or connection"),
+)
+
+SETTINGS = (
+    *WORKER_SETTINGS,
+    Setting("LEVAIN_LISTEN", listen, "0.0.0.0:8000", "host:port", "where REST and live sockets are served to the gateway"),
+    Setting(
+        "LEVAIN_DATABASE_URL",
+        text(),
+        None,
+        "an SQLAlchemy URL, such as sqlite:////data/levain.db",
+        "the truth; it may hold a password, so it may come from a file",
+        required=True,
+        from_file=True,
     ),
     Setting(
         "LEVAIN_TRUSTED_ISSUERS",
@@ -103,14 +117,6 @@ SETTINGS = (
     ),
     Setting("LEVAIN_ANALYSIS_SECONDS", seconds(1, 86_400), "300", "seconds", "a file of the largest size is read in a tenth of it"),
     Setting(
-        "LEVAIN_CHILD_MEMORY_BYTES",
-        count(64 * MIB, 2**40),
-        str(2048 * MIB),
-        "bytes",
-        "a child that needs more is ended and its work reported failed",
-        off="off",
-    ),
-    Setting(
         "LEVAIN_VIEWER_BUDGET_BYTES",
         count(64 * 1024, 2**30),
         str(256 * 1024),
@@ -144,7 +150,6 @@ SETTINGS = (
         "seconds",
         "the window over which viewers are sent away; with the rest of the shutdown below 10 s",
     ),
-    Setting("LEVAIN_LOG_LEVEL", choice("debug", "info", "warning", "error"), "info", "a level", "one line an ended job or connection"),
 )
 
 
