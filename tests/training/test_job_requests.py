@@ -39,6 +39,10 @@ def test_a_repeated_idempotency_key_gives_one_job_and_never_another_requests_ans
         assert first[1]["job_id"] == again[1]["job_id"]
         status, problem = await anna.ask("POST", "/jobs", json=SPEC | {"horizon_days": 3}, headers=key)
         assert (status, problem["code"]) == (422, "idempotency_key_reused")
+        await anna.ask("DELETE", "/datasets/sales")
+        later = await anna.ask("POST", "/jobs", json=SPEC, headers=key)
+        assert (later[0], later[1]["job_id"]) == (200, first[1]["job_id"])
+        await anna.upload(sales_csv(["Brot"]))
         many = await asyncio.gather(*(anna.ask("POST", "/jobs", json=SPEC, headers={"Idempotency-Key": "k2"}) for _ in range(20)))
         assert len({job["job_id"] for _, job in many}) == 1
         assert sorted(status for status, _ in many) == [200] * 19 + [202]

@@ -22,9 +22,9 @@ from levain_training.children import ChildDied, ChildPool, ChildSilent
 from levain_training.dispatcher import Dispatcher
 from levain_training.publisher import EventPublisher
 from levain_training.settings import Settings
-from levain_training.store import analyses, datasets, jobs
+from levain_training.store import analyses, datasets
 from levain_training.store.analyses import Analysis, Prepared, SkippedProduct
-from levain_training.store.engine import Store, StoreUnavailable
+from levain_training.store.engine import Store, StoreUnavailable, when_back
 from levain_training.uris import prefixes_of
 
 log = logging.getLogger(__name__)
@@ -40,12 +40,14 @@ class _Reading:
     """What a child has said so far."""
 
     series: list[Prepared] = field(default_factory=list)
+    skipped: list[SkippedProduct] = field(default_factory=list)
     done: dict[str, Any] | None = None
     refused: dict[str, str] | None = None
 
     def take(self, message: bytes) -> None:
         said: dict[str, Any] = json.loads(message)
         self.series += [Prepared(*s) for s in said.get("series", ())]
+        self.skipped += [SkippedProduct(*s) for s in said.get("skipped", ())]
         self.done = said.get("done", self.done)
         self.refused = said.get("refused", self.refused)
 
@@ -84,28 +86,42 @@ class Analyst:
             return False
         working = asyncio.create_task(self._analyse(row))
         try:
-            while not working.done():
-                await asyncio.wait({working}, timeout=_LEASE_SECONDS / 3)
-                if not working.done() and not await self._store.write(analyses.renew, row, self._name, time.time() + _LEASE_SECONDS):
-                    working.cancel()  # the job was cancelled, or another analyst has it
-            with suppress(asyncio.CancelledError):
-                await working
-        except asyncio.CancelledError:
+            await self._hold(row, working)
+        except BaseException as error:
             working.cancel()
             await asyncio.wait({working})
-            await asyncio.shield(self._store.write(analyses.give_back, row, self._name, time.time()))
+            counts = not isinstance(error, asyncio.CancelledError)
+            with suppress(StoreUnavailable):  # then its lease lapses
+                await asyncio.shield(self._store.write(analyses.give_back, row, self._name, time.time(), counts=counts))
             raise
         return True
 
+    async def _hold(self, row: sa.RowMapping, working: asyncio.Task[None]) -> None:
+        """Renews the lease until the work ends, and ends the work when the job is no longer ours."""
+        while not working.done():
+            await asyncio.wait({working}, timeout=_LEASE_SECONDS / 3)
+            if not working.done() and not await self._renewed(row):
+                working.cancel()  # the job was cancelled, or another analyst has it
+        with suppress(asyncio.CancelledError):
+            await working
+
+    async def _renewed(self, row: sa.RowMapping) -> bool:
+        try:
+            return await self._store.write(analyses.renew, row, self._name, time.time() + _LEASE_SECONDS)
+        except StoreUnavailable as error:
+            log.warning("lease not renewed", extra={"job_id": row["job_id"], "error": str(error)})
+            return True
+
     async def _analyse(self, row: sa.RowMapping) -> None:
+        """A store that is away only delays it: the lease may lapse meanwhile, and then the writes change nothing."""
         if row["analyses"] > _MAX_ANALYSES:
-            await self._fail(row, "analysis_failed", "the process that reads the dataset died twice: the file may be damaged")
+            await self._fail(row, "analysis_failed", "the reading of the dataset died twice: the file may be damaged or too large")
             return
         try:
             reading = await self._read(row)
         except (ChildDied, ChildSilent) as error:
             log.warning("analysis died", extra={"job_id": row["job_id"], "error": str(error)})
-            await self._store.write(analyses.give_back, row, self._name, time.time())
+            await when_back(lambda: self._store.write(analyses.give_back, row, self._name, time.time(), counts=True))
             return
         if reading is None:
             await self._fail(row, "dataset_deleted", "the dataset was deleted before it was read")
@@ -114,7 +130,7 @@ class Analyst:
         elif reading.done is None:
             await self._fail(row, "analysis_failed", "the process that reads the dataset ended without an answer")
         else:
-            await self._finish(row, reading.series, reading.done)
+            await self._finish(row, reading, reading.done)
 
     async def _read(self, row: sa.RowMapping) -> _Reading | None:
         """None where the dataset is gone."""
@@ -142,11 +158,14 @@ class Analyst:
 
     async def _parts(self, tenant_id: str, sha256: str) -> AsyncIterator[bytes]:
         part = 0
-        while (data := await self._store.read(datasets.read_blob_part, tenant_id, sha256, part)) is not None:
+        while (data := await self._part(tenant_id, sha256, part)) is not None:
             yield data
             part += 1
 
-    async def _finish(self, row: sa.RowMapping, series: list[Prepared], done: dict[str, Any]) -> None:
+    async def _part(self, tenant_id: str, sha256: str, part: int) -> bytes | None:
+        return await when_back(lambda: self._store.read(datasets.read_blob_part, tenant_id, sha256, part))
+
+    async def _finish(self, row: sa.RowMapping, reading: _Reading, done: dict[str, Any]) -> None:
         report = DataReport.model_validate_json(json.dumps(done["report"]))
         report = report.model_copy(
             update={
@@ -159,12 +178,12 @@ class Analyst:
         analysis = Analysis(
             sha256=done["sha256"],
             report=report,
-            series=series,
+            series=reading.series,
             calendars=[ShopCalendar.model_validate_json(json.dumps(c)) for c in done["calendars"]],
-            skipped=[SkippedProduct(*s) for s in done["skipped"]],
+            skipped=reading.skipped,
             forecast_start=date.fromisoformat(done["forecast_start"]),
         )
-        step = await self._store.write(analyses.finish, row, self._name, analysis, time.time())
+        step = await when_back(lambda: self._store.write(analyses.finish, row, self._name, analysis, time.time()))
         if step is not None:
             await self._publisher.publish_step(step.events)
             self._dispatcher.room_for(row["tenant_id"], row["job_id"])
@@ -173,7 +192,7 @@ class Analyst:
         """Says it when there is nothing new to learn from since the last training."""
         if row["dataset_name"] is None:
             return []
-        before = await self._store.read(analyses.last_trained, row)
+        before = await when_back(lambda: self._store.read(analyses.last_trained, row))
         if before is None or before["report"] is None:
             return []
         known = DataReport.model_validate_json(before["report"]).last_date
@@ -182,6 +201,6 @@ class Analyst:
         return [f"no new sales since the last training (job {before['job_id']}, sales up to {known})"]
 
     async def _fail(self, row: sa.RowMapping, reason: str, message: str) -> None:
-        step: jobs.Step | None = await self._store.write(analyses.fail, row, self._name, reason, message, time.time())
+        step = await when_back(lambda: self._store.write(analyses.fail, row, self._name, reason, message, time.time()))
         if step is not None:
             await self._publisher.publish_step(step.events)

@@ -13,13 +13,15 @@ from levain_training.uris import UriNotAllowed, UriNotReadable, read_chunks
 
 Emit = Callable[[bytes], None]
 
-_SERIES_PER_MESSAGE = 64
+_SERIES_PER_MESSAGE = 16  # 20,000 days each stay below `MAX_FRAME_BYTES`
+_SKIPPED_PER_MESSAGE = 1000
 
 
 def analyse(payload: bytes, emit: Emit) -> None:
     """`payload`: `path`, `reading`, `products`, and `uri`, `prefixes`, `max_bytes` where the path is to be filled from a URI.
 
-    Emits `{"series": [[product_id, product, shop, text], …]}` as often as needed, then one `{"done": …}` or `{"refused": …}`.
+    Emits `{"series": [[product_id, product, shop, text], …]}` and `{"skipped": [[product_id, product, shop, reason], …]}` as often
+    as needed, then one `{"done": …}` or `{"refused": …}`.
     """
     order: dict[str, Any] = json.loads(payload)
     path = Path(order["path"])
@@ -34,7 +36,7 @@ def analyse(payload: bytes, emit: Emit) -> None:
     except UriNotReadable as error:
         _emit(emit, refused={"reason": "uri_not_readable", "message": clip(str(error))})
     else:
-        _emit_series(emit, sales)
+        _emit_products(emit, sales)
         _emit(emit, done=_summary(sales, path))
 
 
@@ -48,10 +50,13 @@ def _fetch(uri: str, prefixes: Iterable[str], max_bytes: int, path: Path) -> Non
             file.write(chunk)
 
 
-def _emit_series(emit: Emit, sales: Sales) -> None:
+def _emit_products(emit: Emit, sales: Sales) -> None:
     for i in range(0, len(sales.series), _SERIES_PER_MESSAGE):
         some = sales.series[i : i + _SERIES_PER_MESSAGE]
         _emit(emit, series=[[s.product_id, s.product, s.shop, s.model_dump_json()] for s in some])
+    for i in range(0, len(sales.skipped), _SKIPPED_PER_MESSAGE):
+        few = sales.skipped[i : i + _SKIPPED_PER_MESSAGE]
+        _emit(emit, skipped=[[s.product_id, s.product, s.shop, s.reason] for s in few])
 
 
 def _summary(sales: Sales, path: Path) -> dict[str, Any]:
@@ -61,7 +66,6 @@ def _summary(sales: Sales, path: Path) -> dict[str, Any]:
         "sha256": sha256,
         "report": sales.report.model_dump(mode="json"),
         "calendars": [c.model_dump(mode="json") for c in sales.calendars],
-        "skipped": [[s.product_id, s.product, s.shop, s.reason] for s in sales.skipped],
         "forecast_start": sales.forecast_start.isoformat(),
     }
 

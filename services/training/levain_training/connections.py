@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 from levain_contracts import frames
 from levain_contracts.closecodes import CloseCode, restart_reason
@@ -13,7 +14,7 @@ from levain_contracts.frames import Frame
 from levain_training.hub import Encoded, Hub, JobKey, Viewer
 from levain_training.metrics import Metrics
 from levain_training.store import live
-from levain_training.store.engine import Store, StoreUnavailable
+from levain_training.store.engine import Store, StoreUnavailable, when_back
 from levain_training.wire import Socket, text_frame
 
 log = logging.getLogger(__name__)
@@ -161,7 +162,7 @@ class ConnectionManager:
             await self._resend.wait()
             self._resend.clear()
             for key in self.hub.seen():
-                await self.refresh(key)
+                await when_back(partial(self.refresh, key))
 
     async def keep_level(self, every_seconds: float) -> None:
         """For ever: a viewer never hangs on a lost last event."""

@@ -3,20 +3,25 @@
 import asyncio
 import logging
 import time
+from collections import deque
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 from levain_broker.errors import BrokerError
 from levain_broker.ports import Broker, Delivery
-from levain_contracts import tasks
+from levain_contracts.jobs import JobState
 from levain_contracts.resources import JobSpec
-from levain_contracts.tasks import FailedProduct, ResultChunk, TrainingTask, UnreadableWork
+from levain_contracts.tasks import FailedProduct, ResultChunk, TrainingTask, UnreadableWork, decode_task, encode
 from levain_contracts.topics import WorkQueue
-from levain_training.forecasting.registry import plan_of
+from levain_training.forecasting.registry import TrainerNotLoadable, UnknownModel, plan_of
 from levain_training.metrics import Metrics
 from levain_training.store import batches, jobs
 from levain_training.store.batches import Taste
 from levain_training.store.engine import Store, StoreUnavailable
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _REPAIRS_AT_ONCE = 100
 # What a job did more recently may still be on its way: it is not lost yet.
@@ -52,20 +57,34 @@ class Dispatcher:
                     log.warning("hand-out failed", extra={"job_id": job_id, "error": str(error)})
 
     async def hand_out(self, tenant_id: str, job_id: str) -> int:
+        """Returns the number of batches that went out."""
         row = await self._store.read(jobs.find, tenant_id, job_id)
-        if row is None or row["spec"] is None:
+        if row is None or row["state"] != JobState.TRAINING:
             return 0
-        plan = plan_of(JobSpec.model_validate_json(row["spec"]).model)
+        try:
+            plan = plan_of(JobSpec.model_validate_json(row["spec"]).model)
+        except (UnknownModel, TrainerNotLoadable) as error:
+            log.warning("no batches of a job whose model is not installed here", extra={"job_id": job_id, "error": str(error)})
+            return 0
         taste = Taste(plan.batch_by == "shop", plan.products_per_batch)
-        taken = await self._store.write(batches.take, tenant_id, job_id, taste, self._batches_out, time.time(), self._lease_seconds)
-        for task in taken:
-            await self._send(task)
-        return len(taken)
+        return await _to_its_end(self._take_and_send(tenant_id, job_id, taste))
 
-    async def _send(self, task: TrainingTask) -> None:
-        """A task that the broker does not take keeps its lease, and goes out again when that lapses."""
-        await self._broker.send(WorkQueue.TASKS, await asyncio.to_thread(tasks.encode, task))
-        self._metrics.task_sent()
+    async def _take_and_send(self, tenant_id: str, job_id: str, taste: Taste) -> int:
+        tasks = await self._store.write(batches.take, tenant_id, job_id, taste, self._batches_out, time.time(), self._lease_seconds)
+        await self._send(tasks)
+        return len(tasks)
+
+    async def _send(self, tasks: list[TrainingTask]) -> None:
+        """What the broker does not take lapses at once, so that the next repair sends it again."""
+        unsent = deque(tasks)
+        try:
+            while unsent:
+                await self._broker.send(WorkQueue.TASKS, await asyncio.to_thread(encode, unsent[0]))
+                unsent.popleft()
+                self._metrics.task_sent()
+        except BrokerError:
+            await self._store.write(batches.lapse, unsent)
+            raise
 
     async def repair_waiting(self) -> None:
         """Jobs that have room and products that wait, though nobody said so."""
@@ -74,27 +93,41 @@ class Dispatcher:
                 self._metrics.repaired("waiting_products")
 
     async def repair_lapsed(self) -> None:
-        for tenant_id, job_id, batch in await self._store.read(batches.lapsed, time.time(), _REPAIRS_AT_ONCE):
-            task = await self._store.write(batches.take_again, tenant_id, job_id, batch, time.time(), self._lease_seconds)
-            if task is not None:
+        for key in await self._store.read(batches.lapsed, time.time(), _REPAIRS_AT_ONCE):
+            if await _to_its_end(self._send_again(*key)):
                 self._metrics.repaired("lapsed_batch")
-                await self._send(task)
+
+    async def _send_again(self, tenant_id: str, job_id: str, batch: int) -> bool:
+        task = await self._store.write(batches.take_again, tenant_id, job_id, batch, time.time(), self._lease_seconds)
+        if task is None:
+            return False
+        await self._send([task])
+        return True
 
     async def on_dead_letter(self, delivery: Delivery) -> None:
         """A batch that killed its workers: each open product goes out alone, once; one that was alone has failed."""
         try:
-            task = tasks.decode_task(delivery.body)
+            task = decode_task(delivery.body)
         except UnreadableWork as error:
             log.warning("dead letter dropped", extra={"error": str(error)})
-            await delivery.ack()
-            return
-        self._metrics.repaired("dead_letter")
-        if task.alone:
-            await self._broker.send(WorkQueue.RESULTS, tasks.encode(_lost(task)))
         else:
-            for alone in await self._store.write(batches.take_alone, task, time.time(), self._lease_seconds):
-                await self._send(alone)
+            if task.alone:
+                await self._broker.send(WorkQueue.RESULTS, encode(_lost(task)))
+            else:
+                await self._store.write(batches.isolate, task)
+                self.room_for(task.tenant_id, task.job_id)
+            self._metrics.repaired("dead_letter")
         await delivery.ack()
+
+
+async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """A cancelled caller waits for it: a batch that the store has as out was sent, or has lapsed."""
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
 
 
 def _lost(task: TrainingTask) -> ResultChunk:

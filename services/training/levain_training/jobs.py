@@ -75,8 +75,10 @@ class Jobs:
         spec = await self._checked(tenant_id, spec)
 
         def create(connection: sa.Connection) -> tuple[str, jobs.Step | None]:
-            dataset = _dataset_of(connection, tenant_id, spec.dataset)
-            return jobs.create_once(connection, tenant_id, new_id, spec, dataset, time.time(), idempotency_key)
+            def dataset_of() -> dict[str, Any]:
+                return _dataset_of(connection, tenant_id, spec.dataset)
+
+            return jobs.create_once(connection, tenant_id, new_id, spec, dataset_of, time.time(), idempotency_key)
 
         try:
             job_id, step = await self._store.write(create)

@@ -44,6 +44,15 @@ class EventPublisher:
 
     async def publish_step(self, step: Sequence[Event]) -> None:
         """All events of one committed step, in order, up to the first that the broker does not take."""
+        for event in step:
+            if event.terminal:
+                self._metrics.job_ended(event.type, getattr(event.data, "reason", None))
+        for event in step:
+            if not await self.publish(event):
+                return
+
+    async def publish(self, event: Event) -> bool:
+        """An event of a step that was committed before, or one of `publish_step`."""
         publish = {
             EventType.STARTED: self.publish_training_started,
             EventType.PROGRESS: self.publish_data_analysis,
@@ -51,12 +60,11 @@ class EventPublisher:
             EventType.COMPLETED: self.publish_training_completed,
             EventType.FAILED: self.publish_training_failed,
         }
-        for event in step:
-            if event.terminal:
-                self._metrics.job_ended(event.type, getattr(event.data, "reason", None))
-            if not await publish[event.type](event):
-                return
-            self._published[event.tenant_id, event.job_id] = event.seq
+        if not await publish[event.type](event):
+            return False
+        key = event.tenant_id, event.job_id
+        self._published[key] = max(event.seq, self._published.get(key, 0))
+        return True
 
     async def _publish(self, expected: EventType, event: Event) -> bool:
         if event.type is not expected:

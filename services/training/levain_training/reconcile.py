@@ -28,25 +28,36 @@ class Reconciler:
         """For ever."""
         while True:
             await asyncio.sleep(self._every_seconds)
-            for repair in (self.publish_again, self.end_overdue, self._dispatcher.repair_lapsed, self._dispatcher.repair_waiting):
-                try:
-                    await repair()
-                except (StoreUnavailable, BrokerError) as error:
-                    log.warning("repair put off", extra={"repair": repair.__name__, "error": str(error)})
+            await self.once()
+
+    async def once(self) -> None:
+        """Each repair, also where another fails."""
+        for repair in (self.publish_again, self.end_overdue, self._dispatcher.repair_lapsed, self._dispatcher.repair_waiting):
+            try:
+                await repair()
+            except (StoreUnavailable, BrokerError) as error:
+                log.warning("repair put off", extra={"repair": repair.__name__, "error": str(error)})
+            except Exception:
+                log.exception("repair failed", extra={"repair": repair.__name__})
 
     async def publish_again(self) -> None:
-        """The last event of each job that a process left unpublished: viewers close what is missing before it by a read."""
+        """The last event of each job that a process left unpublished: viewers close what is missing before it by a read.
+
+        Ends at the first that the broker does not take: the next round tries again.
+        """
         for row in await self._store.read(live.unpublished, time.time() - SETTLED_SECONDS, _AT_ONCE):
             event = await self._store.read(live.last_event, row)
             if event is None:  # a suspend or resume, which has no event of its own
                 await self._store.write(live.mark_published, {(row["tenant_id"], row["job_id"]): row["seq"]})
-                continue
-            self._metrics.repaired("unpublished_event")
-            await self._publisher.publish_step([event])
+            elif await self._publisher.publish(event):
+                self._metrics.repaired("unpublished_event")
+            else:
+                return
 
     async def end_overdue(self) -> None:
         now = time.time()
         for tenant_id, job_id in await self._store.read(live.overdue, now, _AT_ONCE):
             step = await self._store.write(live.end_overdue, tenant_id, job_id, now)
             if step is not None:
+                self._metrics.repaired("deadline")
                 await self._publisher.publish_step(step.events)

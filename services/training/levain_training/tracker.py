@@ -12,12 +12,11 @@ from levain_training.dispatcher import Dispatcher
 from levain_training.metrics import Metrics
 from levain_training.publisher import EventPublisher
 from levain_training.store import results
-from levain_training.store.engine import Store, StoreUnavailable
+from levain_training.store.engine import Store, when_back
 
 log = logging.getLogger(__name__)
 
 PREFETCH = 32
-_STORE_RETRY_SECONDS = 1.0
 _TURNS = 64
 
 
@@ -56,16 +55,8 @@ class ParallelProductProgressTracker:
         """Writes one chunk, publishes its events and hands out what may go next. Waits while the store is away."""
         key = (chunk.tenant_id, chunk.job_id)
         async with self._turns[hash(key) % _TURNS]:
-            recorded = await self._write(chunk)
+            recorded = await when_back(lambda: self._store.write(results.record, chunk, time.time(), self._lease_seconds))
             self._metrics.results_taken(len(chunk.results) - recorded.late, recorded.late)
             await self._publisher.publish_step(recorded.events)
         if recorded.row is not None:
             self._dispatcher.room_for(*key)
-
-    async def _write(self, chunk: ResultChunk) -> results.Recorded:
-        while True:
-            try:
-                return await self._store.write(results.record, chunk, time.time(), self._lease_seconds)
-            except StoreUnavailable as error:
-                log.warning("store away, results wait", extra={"job_id": chunk.job_id, "error": str(error)})
-                await asyncio.sleep(_STORE_RETRY_SECONDS)

@@ -1,6 +1,5 @@
 """A job's analysis: claimed under a lease, and written in one transaction when it is done."""
 
-import json
 from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
@@ -13,10 +12,11 @@ from levain_contracts.model import clip
 from levain_contracts.progress import progress
 from levain_contracts.report import DataReport
 from levain_contracts.tasks import FailedProduct, ShopCalendar
-from levain_training.store import jobs
+from levain_training.store import datasets, jobs
 from levain_training.store.clock import at
 from levain_training.store.products import insert
 from levain_training.store.results import end_products
+from levain_training.store.tables import calendars
 from levain_training.store.tables import jobs as table
 
 SKIP_MESSAGES = {
@@ -79,12 +79,13 @@ def renew(connection: sa.Connection, row: sa.RowMapping, analyst: str, lease_unt
     return connection.execute(sa.update(table).where(mine).values(analysis_until=lease_until)).rowcount == 1
 
 
-def give_back(connection: sa.Connection, row: sa.RowMapping, analyst: str, now: float) -> None:
-    """The job waits again, for another analyst."""
+def give_back(connection: sa.Connection, row: sa.RowMapping, analyst: str, now: float, *, counts: bool) -> None:
+    """The job waits again, for another analyst. `counts`: it was tried, and not only put off by a stop."""
     locked = _mine(connection, row, analyst)
     if locked is not None:
         state = move(JobState(locked["state"]), JobState.PENDING)
-        jobs.change(connection, locked, now, state=state.value, analyst=None, analysis_until=None)
+        tries = locked["analyses"] - (not counts)
+        jobs.change(connection, locked, now, state=state.value, analyst=None, analysis_until=None, analyses=tries)
 
 
 def finish(connection: sa.Connection, row: sa.RowMapping, analyst: str, done: Analysis, now: float) -> jobs.Step | None:
@@ -94,6 +95,7 @@ def finish(connection: sa.Connection, row: sa.RowMapping, analyst: str, done: An
         return None
     total = len(done.series) + len(done.skipped)
     insert(connection, _rows(locked, done))
+    _keep_calendars(connection, locked, done.calendars)
     seq = locked["seq"] + 1
     locked = jobs.change(
         connection,
@@ -105,15 +107,22 @@ def finish(connection: sa.Connection, row: sa.RowMapping, analyst: str, done: An
         total_products=total,
         report=done.report.model_dump_json(),
         dataset_sha256=done.sha256,
-        calendars=json.dumps([c.model_dump(mode="json") for c in done.calendars]),
         forecast_start=done.forecast_start.isoformat(),
         analyst=None,
         analysis_until=None,
     )
+    datasets.release(connection, row)
     analysed = analysis_event(locked, now)
     ends = [({"product": s.product, "shop": s.shop}, _failed(s)) for s in done.skipped]
     step, _ = end_products(connection, locked, ends, now)  # type: ignore[arg-type]  # a dict reads like a row
     return jobs.Step(step.row, (analysed, *step.events))
+
+
+def _keep_calendars(connection: sa.Connection, row: sa.RowMapping, of_shops: Sequence[ShopCalendar]) -> None:
+    job = {"tenant_id": row["tenant_id"], "job_id": row["job_id"]}
+    kept = [job | {"shop": c.shop or "", "calendar": c.model_dump_json()} for c in of_shops]
+    if kept:
+        connection.execute(calendars.insert(), kept)
 
 
 def analysis_event(row: sa.RowMapping, now: float) -> Event:

@@ -1,6 +1,6 @@
 """What is out and what goes out next: at most W batches of a job at once, each with a lease."""
 
-import json
+from collections.abc import Iterable
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -11,10 +11,13 @@ from levain_contracts.resources import JobSpec
 from levain_contracts.tasks import MAX_BATCH_BYTES, MAX_BATCH_PRODUCTS, Series, ShopCalendar, TrainingTask
 from levain_training.store import jobs
 from levain_training.store.products import of_job
-from levain_training.store.tables import batches, products
+from levain_training.store.tables import batches, calendars, products
 from levain_training.store.tables import jobs as table
 
 _PENDING = ProductState.PENDING.value
+_TASK_BYTES = 1024  # of a task without its series and calendars, at most
+
+Calendars = dict[str, str]  # each shop's `ShopCalendar` as JSON text
 
 
 class Taste(NamedTuple):
@@ -34,56 +37,67 @@ def take(
     out = connection.execute(sa.select(sa.func.count()).select_from(batches).where(*_of_job(row))).scalar_one()
     tasks = []
     for _ in range(max_out - out):
-        chosen = _next_products(connection, row, taste, max_out)
-        if not chosen:
+        fitting = _next_products(connection, row, taste, max_out)
+        if not fitting:
             break
+        calendar_of = _calendars(connection, row, fitting)
+        chosen = _within_bytes(fitting, calendar_of)
         row = _put_out(connection, row, chosen, now + lease_seconds)
-        tasks.append(_task(row, row["last_batch"], chosen))
+        tasks.append(_task(row, row["last_batch"], chosen, calendar_of))
     return tasks
 
 
 def _next_products(connection: sa.Connection, row: sa.RowMapping, taste: Taste, max_out: int) -> list[sa.RowMapping]:
+    """What may go out together, or else one product that goes alone."""
     waiting = sa.select(products).where(of_job(row), products.c.status == _PENDING, products.c.batch.is_(None))
+    waiting = waiting.order_by(products.c.position)
+    together = waiting.where(products.c.alone.is_(False))
+    # Guided self-scheduling (Polychronopoulos and Kuck, 1987): batches shrink towards the end, so that all workers end together.
+    wanted = max(1, (row["total_products"] - row["products_completed"]) // (2 * max_out))
     if taste.by_shop:
-        shop = connection.execute(waiting.with_only_columns(products.c.shop).order_by(products.c.position).limit(1)).first()
-        if shop is None:
-            return []
-        waiting = waiting.where(products.c.shop.is_not_distinct_from(shop[0]))
-        wanted = MAX_BATCH_PRODUCTS
-    else:
-        left = row["total_products"] - row["products_completed"]
-        # Guided self-scheduling (Polychronopoulos and Kuck, 1987): batches shrink towards the end, so that all workers end together.
-        wanted = max(1, left // (2 * max_out))
+        shop = connection.execute(together.with_only_columns(products.c.shop).limit(1)).scalar()
+        together, wanted = together.where(products.c.shop.is_not_distinct_from(shop)), MAX_BATCH_PRODUCTS
     limit = min(taste.products_per_batch, wanted, MAX_BATCH_PRODUCTS)
-    return _within_bytes(list(connection.execute(waiting.order_by(products.c.position).limit(limit)).mappings()))
+    for query in (together.limit(limit), waiting.limit(1)):
+        if chosen := list(connection.execute(query).mappings()):
+            return chosen
+    return []
 
 
-def _within_bytes(rows: list[sa.RowMapping]) -> list[sa.RowMapping]:
-    size = 0
+def _within_bytes(rows: list[sa.RowMapping], calendar_of: Calendars) -> list[sa.RowMapping]:
+    size, shops = _TASK_BYTES, set()
     for i, row in enumerate(rows):
-        size += len(row["series"])
+        size += len(row["series"].encode()) + 1
+        shop = row["shop"] or ""
+        if shop not in shops:
+            shops.add(shop)
+            size += len(calendar_of.get(shop, "").encode()) + 1
         if size > MAX_BATCH_BYTES and i:
             return rows[:i]
     return rows
 
 
-def _put_out(
-    connection: sa.Connection, row: sa.RowMapping, chosen: list[sa.RowMapping], lease_until: float, alone: bool = False
-) -> sa.RowMapping:
+def _put_out(connection: sa.Connection, row: sa.RowMapping, chosen: list[sa.RowMapping], lease_until: float) -> sa.RowMapping:
     row = jobs.change(connection, row, row["updated_at"], last_batch=row["last_batch"] + 1)
     batch = row["last_batch"]
     ids = [p["product_id"] for p in chosen]
-    connection.execute(sa.update(products).where(of_job(row), products.c.product_id.in_(ids)).values(batch=batch, alone=alone))
-    connection.execute(
-        batches.insert().values(tenant_id=row["tenant_id"], job_id=row["job_id"], batch=batch, alone=alone, lease_until=lease_until)
-    )
+    connection.execute(sa.update(products).where(of_job(row), products.c.product_id.in_(ids)).values(batch=batch))
+    connection.execute(batches.insert().values(tenant_id=row["tenant_id"], job_id=row["job_id"], batch=batch, lease_until=lease_until))
     return row
 
 
 def lapsed(connection: sa.Connection, now: float, limit: int) -> list[tuple[str, str, int]]:
-    """Keys of batches whose lease ran out."""
-    query = sa.select(batches.c.tenant_id, batches.c.job_id, batches.c.batch).where(batches.c.lease_until < now)
+    """Keys of batches whose lease ran out; those of a suspended job wait for its resume."""
+    its_job = (batches.c.tenant_id == table.c.tenant_id) & (batches.c.job_id == table.c.job_id)
+    query = sa.select(batches.c.tenant_id, batches.c.job_id, batches.c.batch).join(table, its_job)
+    query = query.where(batches.c.lease_until < now, table.c.suspended.is_(False))
     return [(r[0], r[1], r[2]) for r in connection.execute(query.order_by(batches.c.lease_until).limit(limit))]
+
+
+def lapse(connection: sa.Connection, tasks: Iterable[TrainingTask]) -> None:
+    """For tasks that were taken and could not be sent: the next repair sends them again."""
+    for task in tasks:
+        connection.execute(sa.update(batches).where(*_batch(task.tenant_id, task.job_id, task.batch)).values(lease_until=0.0))
 
 
 def lapse_all(connection: sa.Connection) -> None:
@@ -94,34 +108,41 @@ def lapse_all(connection: sa.Connection) -> None:
 def take_again(connection: sa.Connection, tenant_id: str, job_id: str, batch: int, now: float, lease_seconds: float) -> TrainingTask | None:
     """The task of a lapsed batch with what is still open of it. None where nothing is, or the lease was renewed meanwhile."""
     row = jobs.lock(connection, tenant_id, job_id)
-    mine = (batches.c.tenant_id == tenant_id) & (batches.c.job_id == job_id) & (batches.c.batch == batch)
-    held = connection.execute(sa.select(batches).where(mine)).mappings().first()
-    if row is None or held is None or held["lease_until"] >= now:
+    mine = _batch(tenant_id, job_id, batch)
+    lease_until = connection.execute(sa.select(batches.c.lease_until).where(*mine)).scalar()
+    if row is None or row["suspended"] or lease_until is None or lease_until >= now:
         return None
-    rows = list(
-        connection.execute(sa.select(products).where(of_job(row), products.c.batch == batch, products.c.status == _PENDING)).mappings()
-    )
+    rows = list(connection.execute(_open_of(row, batch).order_by(products.c.position)).mappings())
     if not rows or row["state"] != JobState.TRAINING:
-        connection.execute(batches.delete().where(mine))
+        connection.execute(batches.delete().where(*mine))
         return None
-    connection.execute(sa.update(batches).where(mine).values(lease_until=now + lease_seconds))
-    return _task(row, batch, rows, alone=bool(held["alone"]))
+    connection.execute(sa.update(batches).where(*mine).values(lease_until=now + lease_seconds))
+    return _task(row, batch, rows, _calendars(connection, row, rows))
 
 
-def take_alone(connection: sa.Connection, task: TrainingTask, now: float, lease_seconds: float) -> list[TrainingTask]:
-    """Each product of a dead-lettered batch that is still open, as a task of its own."""
+def isolate(connection: sa.Connection, task: TrainingTask) -> int:
+    """The products of a dead-lettered batch that are still open wait again, each to go out alone. Returns their number."""
     row = jobs.lock(connection, task.tenant_id, task.job_id)
     if row is None or row["state"] != JobState.TRAINING:
-        return []
+        return 0
+    still_in_it = (of_job(row), products.c.batch == task.batch, products.c.status == _PENDING)
     ids = [s.product_id for s in task.series]
-    query = sa.select(products).where(of_job(row), products.c.product_id.in_(ids), products.c.status == _PENDING)
-    tasks = []
-    for product in connection.execute(query.where(products.c.batch == task.batch)).mappings().all():
-        row = _put_out(connection, row, [product], now + lease_seconds, alone=True)
-        tasks.append(_task(row, row["last_batch"], [product], alone=True))
-    mine = (batches.c.tenant_id == task.tenant_id) & (batches.c.job_id == task.job_id) & (batches.c.batch == task.batch)
-    connection.execute(batches.delete().where(mine))
-    return tasks
+    alone = sa.update(products).where(*still_in_it, products.c.product_id.in_(ids)).values(batch=None, alone=True)
+    count: int = connection.execute(alone).rowcount
+    release(connection, row, task.batch)
+    return count
+
+
+def release(connection: sa.Connection, row: sa.RowMapping, batch: int) -> bool:
+    """Ends a batch of which nothing is open. False where something is."""
+    if connection.execute(_open_of(row, batch).with_only_columns(sa.literal(1)).limit(1)).first() is not None:
+        return False
+    connection.execute(batches.delete().where(*_batch(row["tenant_id"], row["job_id"], batch)))
+    return True
+
+
+def renew(connection: sa.Connection, row: sa.RowMapping, batch: int, lease_until: float) -> None:
+    connection.execute(sa.update(batches).where(*_batch(row["tenant_id"], row["job_id"], batch)).values(lease_until=lease_until))
 
 
 def waiting_jobs(connection: sa.Connection, max_out: int, before: float, limit: int) -> list[sa.RowMapping]:
@@ -147,19 +168,33 @@ def _of_job(row: sa.RowMapping) -> tuple[sa.ColumnElement[bool], ...]:
     return batches.c.tenant_id == row["tenant_id"], batches.c.job_id == row["job_id"]
 
 
-def _task(row: sa.RowMapping, batch: int, rows: list[sa.RowMapping], alone: bool = False) -> TrainingTask:
+def _batch(tenant_id: str, job_id: str, batch: int) -> tuple[sa.ColumnElement[bool], ...]:
+    return batches.c.tenant_id == tenant_id, batches.c.job_id == job_id, batches.c.batch == batch
+
+
+def _open_of(row: sa.RowMapping, batch: int) -> sa.Select[Any]:
+    return sa.select(products).where(of_job(row), products.c.batch == batch, products.c.status == _PENDING)
+
+
+def _calendars(connection: sa.Connection, row: sa.RowMapping, of_products: list[sa.RowMapping]) -> Calendars:
+    its_job = (calendars.c.tenant_id == row["tenant_id"]) & (calendars.c.job_id == row["job_id"])
+    shops = {p["shop"] or "" for p in of_products}
+    query = sa.select(calendars.c.shop, calendars.c.calendar).where(its_job, calendars.c.shop.in_(shops))
+    return {r[0]: r[1] for r in connection.execute(query)}
+
+
+def _task(row: sa.RowMapping, batch: int, rows: list[sa.RowMapping], calendar_of: Calendars) -> TrainingTask:
     spec = JobSpec.model_validate_json(row["spec"])
-    shops = {p["shop"] for p in rows}
-    calendars: list[dict[str, Any]] = json.loads(row["calendars"] or "[]")
+    shops = {p["shop"] or "": None for p in rows}
     return TrainingTask(
         tenant_id=row["tenant_id"],
         job_id=row["job_id"],
         batch=batch,
-        alone=alone,
+        alone=all(p["alone"] for p in rows),
         model=spec.model,
         horizon_days=spec.horizon_days,
         dataset_sha256=row["dataset_sha256"],
         forecast_start=date.fromisoformat(row["forecast_start"]),
-        calendars=[ShopCalendar.model_validate_json(json.dumps(c)) for c in calendars if c["shop"] in shops],
+        calendars=[ShopCalendar.model_validate_json(calendar_of[shop]) for shop in shops if shop in calendar_of],
         series=[Series.model_validate_json(p["series"]) for p in rows],
     )

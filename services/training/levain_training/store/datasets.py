@@ -1,6 +1,7 @@
 """Datasets: named, versioned, immutable; their bytes are kept once per tenant and hash, in parts."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 import sqlalchemy as sa
 
@@ -16,8 +17,9 @@ def add_blob(connection: sa.Connection, tenant_id: str, sha256: str, parts: Iter
     known = sa.select(sa.literal(1)).where(blobs.c.tenant_id == tenant_id, blobs.c.sha256 == sha256).limit(1)
     if connection.execute(known).first() is not None:
         return
-    for part, data in enumerate(parts):
-        connection.execute(blobs.insert().values(tenant_id=tenant_id, sha256=sha256, part=part, data=data))
+    with suppress(sa.exc.IntegrityError), connection.begin_nested():  # another upload of the same bytes was faster
+        for part, data in enumerate(parts):
+            connection.execute(blobs.insert().values(tenant_id=tenant_id, sha256=sha256, part=part, data=data))
 
 
 def read_blob_part(connection: sa.Connection, tenant_id: str, sha256: str, part: int) -> bytes | None:
@@ -30,10 +32,12 @@ def add_version(
 ) -> Dataset:
     add_blob(connection, tenant_id, sha256, parts)
     newest = sa.select(sa.func.max(datasets.c.version)).where(datasets.c.tenant_id == tenant_id, datasets.c.name == name)
-    version = (connection.execute(newest).scalar() or 0) + 1
-    row = {"name": name, "version": version, "sha256": sha256, "size_bytes": size_bytes, "created_at": now}
-    connection.execute(datasets.insert().values(tenant_id=tenant_id, **row))
-    return Dataset(name=name, version=version, sha256=sha256, size_bytes=size_bytes, created_at=at(now))
+    row = {"tenant_id": tenant_id, "name": name, "sha256": sha256, "size_bytes": size_bytes, "created_at": now}
+    while True:
+        version = (connection.execute(newest).scalar() or 0) + 1
+        with suppress(sa.exc.IntegrityError), connection.begin_nested():  # another upload may take the number first
+            connection.execute(datasets.insert().values(version=version, **row))
+            return Dataset(name=name, version=version, sha256=sha256, size_bytes=size_bytes, created_at=at(now))
 
 
 def latest(connection: sa.Connection, tenant_id: str, name: str) -> Dataset | None:
@@ -71,6 +75,12 @@ def delete(connection: sa.Connection, tenant_id: str, name: str) -> bool:
     connection.execute(datasets.delete().where(mine))
     drop_unused_blobs(connection, tenant_id, hashes)
     return bool(hashes)
+
+
+def release(connection: sa.Connection, row: sa.RowMapping) -> None:
+    """The job needs its dataset no longer: drops the bytes that were kept for it alone."""
+    if row["dataset_sha256"] is not None:
+        drop_unused_blobs(connection, row["tenant_id"], {row["dataset_sha256"]})
 
 
 def drop_unused_blobs(connection: sa.Connection, tenant_id: str, hashes: set[str]) -> None:

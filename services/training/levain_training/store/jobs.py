@@ -1,6 +1,7 @@
 """A job's row: made once, locked first in every step, and final once it has ended."""
 
 import hashlib
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ from levain_contracts.jobs import JobState, move
 from levain_contracts.model import clip
 from levain_contracts.progress import COMPLETED, progress
 from levain_contracts.resources import JobSpec
+from levain_training.store import datasets
 from levain_training.store.clock import at
 from levain_training.store.products import first_failures
 from levain_training.store.tables import batches, idempotency_keys, jobs
@@ -92,9 +94,15 @@ def _insert(
 
 
 def create_once(
-    connection: sa.Connection, tenant_id: str, job_id: str, spec: JobSpec, dataset: dict[str, Any], now: float, idempotency_key: str
+    connection: sa.Connection,
+    tenant_id: str,
+    job_id: str,
+    spec: JobSpec,
+    dataset_of: Callable[[], dict[str, Any]],
+    now: float,
+    idempotency_key: str,
 ) -> tuple[str, Step | None]:
-    """The id of the key's job, and the step where it was made now. Raises `OtherBody`."""
+    """The id of the key's job, and the step where it was made now. Only then is `dataset_of` asked. Raises `OtherBody`."""
     digest = hashlib.sha256(spec.model_dump_json().encode()).hexdigest()
     mine = (idempotency_keys.c.tenant_id == tenant_id) & (idempotency_keys.c.key == idempotency_key)
     values = {"tenant_id": tenant_id, "key": idempotency_key, "body_sha256": digest, "job_id": job_id, "created_at": now}
@@ -106,7 +114,7 @@ def create_once(
         if used["body_sha256"] != digest:
             raise OtherBody(idempotency_key) from None
         return used["job_id"], None
-    return job_id, create(connection, tenant_id, job_id, spec, dataset, now)
+    return job_id, create(connection, tenant_id, job_id, spec, dataset_of(), now)
 
 
 def list_jobs(
@@ -126,12 +134,21 @@ def cancel(connection: sa.Connection, tenant_id: str, job_id: str, now: float) -
     """Ends it as cancelled. An unknown id gets a mark, so that a late creation starts nothing. Raises `AlreadyEnded`."""
     row = lock(connection, tenant_id, job_id)
     if row is None:
-        values: dict[str, Any] = {"tenant_id": tenant_id, "job_id": job_id, "state": JobState.CANCELLED.value, "reason": "cancelled"}
-        values |= {"message": "cancelled before it was known", "created_at": now, "updated_at": now, "ended_at": now, "suspended": False}
-        return Step(connection.execute(jobs.insert().values(**values).returning(jobs)).mappings().one())
+        try:
+            with connection.begin_nested():
+                return Step(_insert_mark(connection, tenant_id, job_id, now))
+        except sa.exc.IntegrityError:  # another request was faster
+            row = lock(connection, tenant_id, job_id)
+    assert row is not None
     if JobState(row["state"]).terminal:
         raise AlreadyEnded(row["state"])
     return end(connection, row, JobState.CANCELLED, now, "cancelled", "cancelled on request")
+
+
+def _insert_mark(connection: sa.Connection, tenant_id: str, job_id: str, now: float) -> Row:
+    values: dict[str, Any] = {"tenant_id": tenant_id, "job_id": job_id, "state": JobState.CANCELLED.value, "reason": "cancelled"}
+    values |= {"message": "cancelled before it was known", "created_at": now, "updated_at": now, "ended_at": now, "suspended": False}
+    return connection.execute(jobs.insert().values(**values).returning(jobs)).mappings().one()
 
 
 def suspend(connection: sa.Connection, row: Row, now: float) -> Row:
@@ -163,7 +180,10 @@ def end(connection: sa.Connection, row: Row, to: JobState, now: float, reason: s
     connection.execute(batches.delete().where(batches.c.tenant_id == row["tenant_id"], batches.c.job_id == row["job_id"]))
     values: dict[str, Any] = {"state": to.value, "seq": row["seq"] + 1, "ended_at": now, "suspended": False}
     values |= {"reason": reason, "message": clip(message) or None, "deadline_at": None, "analyst": None, "analysis_until": None}
+    analysed = row["analysed_seq"] is not None
     row = change(connection, row, now, **values)
+    if not analysed:
+        datasets.release(connection, row)
     return Step(row, (terminal_event(connection, row),))
 
 

@@ -17,6 +17,8 @@ from levain_training.store.tables import products
 
 JobKey = tuple[str, str]
 
+_KEYS_AT_ONCE = 1000  # SQLite takes at most 32,766 values in a query
+
 STAGES = {JobState.PENDING: Stage.STARTED, JobState.ANALYSING: Stage.ANALYSING, JobState.TRAINING: Stage.TRAINING}
 
 
@@ -46,12 +48,18 @@ def read_snapshot(connection: sa.Connection, tenant_id: str, job_id: str) -> tup
 
 
 def read_seqs(connection: sa.Connection, keys: Iterable[JobKey]) -> dict[JobKey, int]:
-    """The `seq` of each job, by one query."""
+    """The `seq` of each job, by one query for `_KEYS_AT_ONCE` of them."""
     wanted = list(keys)
-    if not wanted:
-        return {}
-    query = sa.select(table.c.tenant_id, table.c.job_id, table.c.seq).where(sa.tuple_(table.c.tenant_id, table.c.job_id).in_(wanted))
-    return {(r[0], r[1]): r[2] for r in connection.execute(query)}
+    found: dict[JobKey, int] = {}
+    for i in range(0, len(wanted), _KEYS_AT_ONCE):
+        keys_of = (
+            sa.values(sa.column("tenant_id", sa.String), sa.column("job_id", sa.String)).data(wanted[i : i + _KEYS_AT_ONCE]).cte("wanted")
+        )
+        # A join, since SQLite looks at every job for `IN` with pairs.
+        mine = (table.c.tenant_id == keys_of.c.tenant_id) & (table.c.job_id == keys_of.c.job_id)
+        query = sa.select(table.c.tenant_id, table.c.job_id, table.c.seq).join(keys_of, mine)
+        found |= {(r[0], r[1]): r[2] for r in connection.execute(query)}
+    return found
 
 
 def mark_published(connection: sa.Connection, marks: Mapping[JobKey, int]) -> None:

@@ -1,19 +1,21 @@
 """One transaction writes a whole step: the products that ended now, the counters, the state, the events' numbers."""
 
 import json
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from levain_contracts.events import Event, ProductData
 from levain_contracts.jobs import JobState, ProductState, verdict
+from levain_contracts.model import clip
 from levain_contracts.progress import progress
 from levain_contracts.resources import JobSpec
 from levain_contracts.tasks import FailedProduct, ResultChunk, TrainedProduct
-from levain_training.store import jobs
+from levain_training.store import batches, jobs
 from levain_training.store.clock import at
 from levain_training.store.products import of_job
-from levain_training.store.tables import batches, products
+from levain_training.store.tables import products
 
 VERDICT_MESSAGES = {
     "all_products_failed": "not one product could be trained",
@@ -34,10 +36,19 @@ def record(connection: sa.Connection, chunk: ResultChunk, now: float, lease_seco
     if row is None or row["state"] != JobState.TRAINING:
         return Recorded(row, (), len(chunk.results))
     open_products = _open(connection, row, [r.product_id for r in chunk.results])
+    if not open_products:
+        return Recorded(row, (), len(chunk.results))
     step, ended = end_products(connection, row, [(open_products[r.product_id], r) for r in _first(chunk, open_products)], now)
     if not JobState(step.row["state"]).terminal:
-        _renew(connection, step.row, chunk.batch, now + lease_seconds)
+        _keep_leases(connection, step.row, chunk.batch, open_products.values(), now + lease_seconds)
     return Recorded(step.row, step.events, len(chunk.results) - ended)
+
+
+def _keep_leases(connection: sa.Connection, row: sa.RowMapping, batch: int, ended: Iterable[sa.RowMapping], lease_until: float) -> None:
+    """The chunk's batch lives. A late chunk may end products that went out again in other batches: they make room too."""
+    for touched in {p["batch"] for p in ended if p["batch"] is not None} | {batch}:
+        if not batches.release(connection, row, touched) and touched == batch:
+            batches.renew(connection, row, batch, lease_until)
 
 
 def _first(chunk: ResultChunk, open_products: dict[str, Any]) -> list[TrainedProduct | FailedProduct]:
@@ -50,10 +61,10 @@ def _first(chunk: ResultChunk, open_products: dict[str, Any]) -> list[TrainedPro
 
 
 def _open(connection: sa.Connection, row: sa.RowMapping, ids: list[str]) -> dict[str, sa.RowMapping]:
-    query = sa.select(products.c.product_id, products.c.product, products.c.shop).where(
-        of_job(row), products.c.product_id.in_(ids), products.c.status == ProductState.PENDING.value
-    )
-    return {p["product_id"]: p for p in connection.execute(query).mappings()}
+    """By their keys alone: with the status in the query, SQLite would walk through all products that are still open."""
+    columns = (products.c[name] for name in ("product_id", "product", "shop", "batch", "status"))
+    query = sa.select(*columns).where(of_job(row), products.c.product_id.in_(ids))
+    return {p["product_id"]: p for p in connection.execute(query).mappings() if p["status"] == ProductState.PENDING}
 
 
 def end_products(
@@ -102,7 +113,7 @@ def _change(row: sa.RowMapping, result: TrainedProduct | FailedProduct, seq: int
         "_seq": seq,
     }
     if isinstance(result, FailedProduct):
-        return change | {"_reason": result.reason, "_message": result.message, "_forecast": None, "_scores": None, "_model": None}
+        return change | {"_reason": result.reason, "_message": clip(result.message), "_forecast": None, "_scores": None, "_model": None}
     return change | {
         "_reason": None,
         "_message": None,
@@ -125,13 +136,3 @@ def _product_data(product: sa.RowMapping, result: TrainedProduct | FailedProduct
         products_failed=failed,
         total_products=total,
     )
-
-
-def _renew(connection: sa.Connection, row: sa.RowMapping, batch: int, lease_until: float) -> None:
-    """The batch's lease, or its end when none of its products is open."""
-    mine = (batches.c.tenant_id == row["tenant_id"]) & (batches.c.job_id == row["job_id"]) & (batches.c.batch == batch)
-    open_product = sa.select(sa.literal(1)).where(of_job(row), products.c.batch == batch, products.c.status == ProductState.PENDING.value)
-    if connection.execute(open_product.limit(1)).first() is None:
-        connection.execute(batches.delete().where(mine))
-    else:
-        connection.execute(sa.update(batches).where(mine).values(lease_until=lease_until))

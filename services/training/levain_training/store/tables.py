@@ -63,7 +63,6 @@ jobs = sa.Table(
     sa.Column("dataset_version", sa.Integer),
     sa.Column("dataset_sha256", sa.String(64)),
     sa.Column("report", sa.Text),
-    sa.Column("calendars", sa.Text),
     sa.Column("forecast_start", sa.String(10)),
     sa.Column("last_batch", sa.Integer, nullable=False, default=0),
     sa.Column("analyst", sa.String(63)),
@@ -79,6 +78,22 @@ jobs = sa.Table(
     sa.Index(None, "state"),
     sa.Index(None, "updated_at"),
 )
+# What the reconcile asks for every few seconds is empty on a quiet system, however many jobs there were.
+for _name, _column, _where in (
+    ("ix_jobs_unpublished", jobs.c.updated_at, jobs.c.published_seq < jobs.c.seq),
+    ("ix_jobs_deadline_at", jobs.c.deadline_at, jobs.c.deadline_at.is_not(None)),
+):
+    sa.Index(_name, _column, sqlite_where=_where, postgresql_where=_where)
+
+# Apart from the job's row, which is written with each result: a chain's calendars are megabytes.
+calendars = sa.Table(
+    "calendars",
+    metadata,
+    _tenant(),
+    _job(),
+    sa.Column("shop", sa.Text, primary_key=True),  # empty where the dataset names no shops
+    sa.Column("calendar", sa.Text, nullable=False),
+)
 
 products = sa.Table(
     "products",
@@ -92,6 +107,7 @@ products = sa.Table(
     sa.Column("series", sa.Text),
     sa.Column("status", sa.String(16), nullable=False),
     sa.Column("batch", sa.Integer),
+    # Its batch was dead-lettered: it goes out once more, in a batch of its own.
     sa.Column("alone", sa.Boolean, nullable=False, default=False),
     sa.Column("seq", sa.BigInteger),
     sa.Column("reason", sa.String(64)),
@@ -100,7 +116,9 @@ products = sa.Table(
     sa.Column("scores", sa.Text),
     sa.Column("model", sa.Text),
     sa.Index(None, "tenant_id", "job_id", "status", "position"),
-    sa.Index(None, "tenant_id", "job_id", "batch"),
+    sa.Index(None, "tenant_id", "job_id", "status", "seq"),
+    sa.Index(None, "tenant_id", "job_id", "batch", "status"),
+    sa.Index(None, "tenant_id", "job_id", "position"),
     sa.Index(None, "tenant_id", "job_id", "seq"),
     sa.Index(None, "tenant_id", "product_id"),
 )
@@ -111,7 +129,6 @@ batches = sa.Table(
     _tenant(),
     _job(),
     sa.Column("batch", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("alone", sa.Boolean, nullable=False, default=False),
     sa.Column("lease_until", Seconds, nullable=False),
     sa.Index(None, "lease_until"),
 )

@@ -12,7 +12,6 @@ def upgrade() -> None:
     sa.Column('tenant_id', sa.String(length=63), nullable=False),
     sa.Column('job_id', sa.String(length=63), nullable=False),
     sa.Column('batch', sa.Integer(), autoincrement=False, nullable=False),
-    sa.Column('alone', sa.Boolean(), nullable=False),
     sa.Column('lease_until', sa.Double(), nullable=False),
     sa.PrimaryKeyConstraint('tenant_id', 'job_id', 'batch', name=op.f('pk_batches'))
     )
@@ -62,7 +61,6 @@ def upgrade() -> None:
     sa.Column('dataset_version', sa.Integer(), nullable=True),
     sa.Column('dataset_sha256', sa.String(length=64), nullable=True),
     sa.Column('report', sa.Text(), nullable=True),
-    sa.Column('calendars', sa.Text(), nullable=True),
     sa.Column('forecast_start', sa.String(length=10), nullable=True),
     sa.Column('last_batch', sa.Integer(), nullable=False),
     sa.Column('analyst', sa.String(length=63), nullable=True),
@@ -80,7 +78,18 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_jobs_state'), ['state'], unique=False)
         batch_op.create_index(batch_op.f('ix_jobs_tenant_id_created_at'), ['tenant_id', 'created_at'], unique=False)
         batch_op.create_index(batch_op.f('ix_jobs_updated_at'), ['updated_at'], unique=False)
+    unpublished = sa.text('published_seq < seq')
+    op.create_index('ix_jobs_unpublished', 'jobs', ['updated_at'], sqlite_where=unpublished, postgresql_where=unpublished)
+    timed = sa.text('deadline_at IS NOT NULL')
+    op.create_index('ix_jobs_deadline_at', 'jobs', ['deadline_at'], sqlite_where=timed, postgresql_where=timed)
 
+    op.create_table('calendars',
+    sa.Column('tenant_id', sa.String(length=63), nullable=False),
+    sa.Column('job_id', sa.String(length=63), nullable=False),
+    sa.Column('shop', sa.Text(), nullable=False),
+    sa.Column('calendar', sa.Text(), nullable=False),
+    sa.PrimaryKeyConstraint('tenant_id', 'job_id', 'shop', name=op.f('pk_calendars'))
+    )
     op.create_table('products',
     sa.Column('tenant_id', sa.String(length=63), nullable=False),
     sa.Column('job_id', sa.String(length=63), nullable=False),
@@ -101,7 +110,9 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('tenant_id', 'job_id', 'product_id', name=op.f('pk_products'))
     )
     with op.batch_alter_table('products', schema=None) as batch_op:
-        batch_op.create_index(batch_op.f('ix_products_tenant_id_job_id_batch'), ['tenant_id', 'job_id', 'batch'], unique=False)
+        batch_op.create_index(batch_op.f('ix_products_tenant_id_job_id_batch_status'), ['tenant_id', 'job_id', 'batch', 'status'], unique=False)
+        batch_op.create_index(batch_op.f('ix_products_tenant_id_job_id_position'), ['tenant_id', 'job_id', 'position'], unique=False)
+        batch_op.create_index(batch_op.f('ix_products_tenant_id_job_id_status_seq'), ['tenant_id', 'job_id', 'status', 'seq'], unique=False)
         batch_op.create_index(batch_op.f('ix_products_tenant_id_job_id_seq'), ['tenant_id', 'job_id', 'seq'], unique=False)
         batch_op.create_index(batch_op.f('ix_products_tenant_id_job_id_status_position'), ['tenant_id', 'job_id', 'status', 'position'], unique=False)
         batch_op.create_index(batch_op.f('ix_products_tenant_id_product_id'), ['tenant_id', 'product_id'], unique=False)
