@@ -3,7 +3,6 @@
 import csv
 import re
 import shutil
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -15,13 +14,11 @@ DEAD_PROXY = "http://127.0.0.1:9"
 FRENCH = Path(__file__).parents[3] / "shared" / "data" / "french_bakery_daily.csv"
 
 
-def left_behind() -> set[Path]:
-    return set(Path(tempfile.gettempdir()).glob("levain-*"))
-
-
 def test_train_without_an_address_trains_on_a_stack_of_its_own_and_leaves_nothing_but_the_forecasts(folder: Path) -> None:
-    before = left_behind()
-    ran = run("train", "base.csv", "--model", "instant", "--forecasts", "out.csv", "--horizon", "5", cwd=folder)
+    temporary = folder / "temporary"
+    temporary.mkdir()
+    env = {"TMPDIR": str(temporary)}
+    ran = run("train", "base.csv", "--model", "instant", "--forecasts", "out.csv", "--horizon", "5", cwd=folder, env=env)
     assert ran.code == 0, ran.error
     assert ran.lines[0].startswith("job job-")
     assert "completed: 2 of 2 products trained" in ran.out.decode()
@@ -29,8 +26,8 @@ def test_train_without_an_address_trains_on_a_stack_of_its_own_and_leaves_nothin
     rows = list(csv.DictReader((folder / "out.csv").read_text(encoding="utf-8").splitlines()))
     assert list(rows[0]) == ["product", "date", "mean", "lo80", "hi80"]
     assert [(r["product"], r["date"]) for r in rows] == [(p, f"2024-02-{5 + n:02d}") for p in ("Brot", "Croissant") for n in range(5)]
-    assert sorted(p.name for p in folder.iterdir()) == ["base.csv", "out.csv"]
-    assert left_behind() <= before
+    assert sorted(p.name for p in folder.iterdir()) == ["base.csv", "out.csv", "temporary"]
+    assert not list(temporary.iterdir())
 
 
 def test_a_socks_proxy_for_everything_and_a_stream_that_is_not_utf8_change_nothing(folder: Path) -> None:
