@@ -1,7 +1,9 @@
 """Which trainers there are, and that knowing them costs no heavy import."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -46,3 +48,18 @@ def test_knowing_names_and_plans_imports_no_heavy_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0, f"imported: {done.stderr}"
+
+
+def test_an_installed_package_adds_its_trainer_by_an_entry_point(tmp_path: Path) -> None:
+    """A package as pip leaves it: a module and its metadata on the path. Service and children find it alike."""
+    (tmp_path / "crystal_ball.py").write_text("from levain_training.forecasting.testing import INSTANT as PLAN\n")
+    metadata = tmp_path / "crystal_ball-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: crystal-ball\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[levain.trainers]\ncrystal_ball = crystal_ball:PLAN\n")
+    code = "from levain_training.forecasting.registry import plan_of, model_names; print(plan_of('crystal_ball').batch_by, *model_names())"
+    command = [sys.executable, "-P", "-c", code]
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=True)
+    by, *names = done.stdout.split()
+    assert by == "product"
+    assert {"auto", "crystal_ball", "ets"} <= set(names)
