@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from levain_broker.errors import BrokerError
 from levain_broker.ports import Broker
 from levain_contracts import events
-from levain_contracts.events import Event, EventType
+from levain_contracts.events import CompletedData, Event, EventType, FailedData
 from levain_training.metrics import Metrics
 from levain_training.store import live
 from levain_training.store.engine import Store, StoreUnavailable
@@ -45,11 +45,20 @@ class EventPublisher:
     async def publish_step(self, step: Sequence[Event]) -> None:
         """All events of one committed step, in order, up to the first that the broker does not take."""
         for event in step:
-            if event.terminal:
-                self._metrics.job_ended(event.type, getattr(event.data, "reason", None))
+            self._tell(event)
         for event in step:
             if not await self.publish(event):
                 return
+
+    def _tell(self, event: Event) -> None:
+        fields: dict[str, object] = {"tenant_id": event.tenant_id, "job_id": event.job_id}
+        if event.type is EventType.STARTED:
+            log.info("job accepted", extra=fields)
+        elif isinstance(event.data, CompletedData | FailedData):
+            reason = event.data.reason if isinstance(event.data, FailedData) else None
+            self._metrics.job_ended(event.type, reason)
+            counts = {"trained": event.data.successful, "failed": event.data.failed, "seconds": round(event.data.duration_seconds, 3)}
+            log.info("job ended", extra=fields | {"reason": reason} | counts)
 
     async def publish(self, event: Event) -> bool:
         """An event of a step that was committed before, or one of `publish_step`."""
