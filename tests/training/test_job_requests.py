@@ -133,7 +133,8 @@ def test_products_are_paged_by_status_and_by_the_number_of_their_end(tmp_path: P
         await client.start("job", "fails_some")
         job = await client.ended("job")
         assert (job["products_completed"], job["products_failed"], job["state"]) == (10, 4, "completed")
-        assert [f["product"] for f in job["failures"]] == [f"bad {i}" for i in range(4)]
+        assert {f["product"] for f in job["failures"]} == {f"bad {i}" for i in range(4)}
+        assert [f["seq"] for f in job["failures"]] == sorted(f["seq"] for f in job["failures"])
         failed = (await client.ask("GET", "/jobs/job/products?status=failed"))[1]["items"]
         assert {p["product"] for p in failed} == {f"bad {i}" for i in range(4)}
         assert all(p["reason"] and p["message"] for p in failed)
