@@ -92,8 +92,8 @@ async def use(running: Up, issuer: TrustedIssuer) -> set[str]:
     return tokens_in([*good.values(), *bad.values()])
 
 
-async def watching_while(running: Up, number: signal.Signals) -> list[Seen]:
-    """Viewers of a job that is far from its end, when the signal comes."""
+async def watching_while(running: Up, number: signal.Signals) -> tuple[list[Seen], list[psutil.Process]]:
+    """Viewers of a job that is far from its end, when the signal comes, and the children that were at work then."""
     async with aiohttp.ClientSession() as session:
         client = Client(session, f"{running.url}/api/v1/tenants/demo/training", running.token)
         await client.upload(sales_csv([f"Brot {i} 0.1s" for i in range(2000)], days=30))
@@ -104,8 +104,9 @@ async def watching_while(running: Up, number: signal.Signals) -> list[Seen]:
             sockets = [await viewers.enter_async_context(session.ws_connect(address)) for _ in range(10)]
             for socket in sockets:
                 assert (await socket.receive_json())["type"] == "snapshot"
+            children = psutil.Process(running.process.pid).children(recursive=True)
             running.process.send_signal(number)
-            return await asyncio.gather(*map(to_the_end, sockets))
+            return await asyncio.gather(*map(to_the_end, sockets)), children
 
 
 def ended_in_time(process: "subprocess.Popen[bytes]", children: list[psutil.Process]) -> str:
@@ -120,10 +121,8 @@ def test_a_valid_token_in_each_place_opens_a_socket_a_bad_one_gets_its_code_and_
     with up(tmp_path) as running:
         issuer = issuer_of((tmp_path / "data" / "secret").read_text().strip())
         sent = asyncio.run(use(running, issuer))
-        children = psutil.Process(running.process.pid).children(recursive=True)
+        left, children = asyncio.run(watching_while(running, signal.SIGTERM))
         assert children
-        left = asyncio.run(watching_while(running, signal.SIGTERM))
-        children += [c for c in psutil.Process().children(recursive=True) if c.pid != running.process.pid]
         rest = ended_in_time(running.process, children)
     assert {s.code for s in left} == {1012}
     assert all(retry_ms(s.reason) is not None for s in left)
