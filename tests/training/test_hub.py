@@ -123,6 +123,23 @@ def test_a_viewer_that_leaves_while_a_frame_is_delivered_disturbs_nobody() -> No
     assert len(hub.viewers()) == 1
 
 
+def test_a_viewer_that_joins_with_a_newer_snapshot_does_not_vouch_for_the_others() -> None:
+    hub, key = Hub(), ("t", "j")
+    for known, seen in ((4, 4), (7, 4), (3, 3)):
+        viewer = waiting(Outlet())
+        hub.add(key, viewer)
+        hub.joined(key, viewer.start(frame(known)))
+        assert hub.seen() == {key: seen}
+    hub.deliver(key, frame(9))
+    assert hub.seen() == {key: 9}
+
+
+def test_what_a_viewer_got_while_it_waited_counts_as_known() -> None:
+    viewer = waiting(Outlet())
+    viewer.offer(frame(6))
+    assert viewer.start(frame(5)) == 6
+
+
 def test_removing_twice_or_a_stranger_changes_nothing() -> None:
     hub = Hub()
     viewer = started(Outlet())

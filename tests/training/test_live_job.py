@@ -107,6 +107,24 @@ def test_a_lost_last_event_reaches_every_viewer_all_the_same(tmp_path: Path) -> 
     run(scenario, tmp_path, level_seconds=0.5)
 
 
+def test_a_viewer_that_comes_late_hides_no_loss_of_those_before_it(tmp_path: Path) -> None:
+    """Its snapshot is newer than what the others saw: they are behind all the same."""
+
+    async def scenario(stack: Stack) -> None:
+        client = stack.client()
+        await client.upload(sales_csv(TEN[:2]))
+        await client.start("job", "slow")
+        early = asyncio.create_task(client.watch("job"))
+        await client.wait_for("job", lambda job: job["products_completed"] == 1)
+        stack.broker.drop_next_events(1000)
+        await client.ended("job")
+        late = await client.watch("job")
+        assert late.types == ["snapshot", "completed"]
+        assert same_for_viewers((await early).state, late.state)
+
+    run(scenario, tmp_path, level_seconds=1.0)
+
+
 def test_after_a_new_session_with_the_broker_every_viewer_gets_a_fresh_snapshot(tmp_path: Path) -> None:
     async def scenario(stack: Stack) -> None:
         client = stack.client()

@@ -53,7 +53,7 @@ class Connection:
 class ConnectionManager:
     def __init__(self, store: Store, metrics: Metrics, *, budget_bytes: int, slow_seconds: float, max_viewers_per_tenant: int) -> None:
         self.hub = Hub()
-        self.draining_until: float | None = None
+        self.draining = False
         self._store = store
         self._metrics = metrics
         self._budget_bytes = budget_bytes
@@ -184,13 +184,15 @@ class ConnectionManager:
 
     async def drain(self, window_seconds: float) -> None:
         """Closes every socket with 1012, spread over the window; each is told to come back within as long again."""
-        self.draining_until = time.monotonic() + window_seconds
+        self.draining = True
         leaving = list(self._open)
         random.shuffle(leaving)
         for i, connection in enumerate(leaving):
             connection.close(CloseCode.RESTARTING, self.restart_reason(window_seconds))
             if i % 16 == 15:  # a pause for each connection would be too short to sleep
                 await asyncio.sleep(16 * window_seconds / len(leaving))
+        for connection in tuple(self._open):  # those that were let in just before the drain began
+            connection.close(CloseCode.RESTARTING, self.restart_reason(window_seconds))
         await self._gone(_GOODBYE_SECONDS)
         for connection in tuple(self._open):
             connection.viewer.end()

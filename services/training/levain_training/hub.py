@@ -48,8 +48,8 @@ class Viewer:
         """True while a frame waits for the buffer to drain."""
         return self._newest is not None
 
-    def start(self, *first: Encoded) -> None:
-        """Sends the snapshot (and what follows it at once), then what arrived meanwhile and is newer."""
+    def start(self, *first: Encoded) -> int:
+        """Sends the snapshot (and what follows it at once), then what arrived meanwhile and is newer. The newest `seq` of all."""
         waiting, self._waiting = self._waiting or (), None
         self.open = not self._paused
         for frame in first:
@@ -58,6 +58,7 @@ class Viewer:
         for frame in waiting:
             if frame.seq > known:
                 self.offer(frame)
+        return max((known, *(f.seq for f in waiting)))
 
     def offer(self, frame: Encoded) -> None:
         if not self.open:
@@ -118,7 +119,8 @@ class Hub:
 
     def deliver(self, key: JobKey, frame: Encoded) -> int:
         """The number of viewers that it was offered to."""
-        self.saw(key, frame.seq)
+        if key in self._viewers:
+            self._seen[key] = max(frame.seq, self._seen.get(key, 0))
         # A copy: a terminal frame's `on_end` may remove its viewer.
         viewers = tuple(self._viewers.get(key, ()))
         wire, size_bytes = frame.wire, len(frame.wire)
@@ -135,13 +137,13 @@ class Hub:
     def watched(self, key: JobKey) -> bool:
         return key in self._viewers
 
-    def saw(self, key: JobKey, seq: int) -> None:
-        """The viewers of this job know what the store held at `seq`."""
+    def joined(self, key: JobKey, seq: int) -> None:
+        """One viewer of this job has begun and knows it up to `seq`. The others may be behind, so that this raises nothing."""
         if key in self._viewers:
-            self._seen[key] = max(seq, self._seen.get(key, 0))
+            self._seen[key] = min(seq, self._seen.get(key, seq))
 
     def seen(self) -> dict[JobKey, int]:
-        """The newest `seq` that went out for each job that has viewers."""
+        """The newest `seq` that all viewers of a job know, for each job that has some."""
         return {key: self._seen.get(key, 0) for key in self._viewers}
 
     def viewers(self) -> list[Viewer]:

@@ -7,7 +7,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from levain_contracts.events import Event
 from levain_contracts.jobs import JobState
 from levain_contracts.report import DataReport
 from levain_contracts.resources import MAX_SELECTED_PRODUCTS, Dataset, DatasetRef, Job, JobSpec
@@ -108,12 +107,9 @@ class Jobs:
 
     async def _begun(self, tenant_id: str, job_id: str, step: jobs.Step | None) -> tuple[Job, bool]:
         if step is not None:
-            await self._publish(step.events)
+            await self._publisher.publish_step(step.events)
             self._wake_analysts()
         return await self.get(tenant_id, job_id), step is not None
-
-    async def _publish(self, events: tuple[Event, ...]) -> None:
-        await self._publisher.publish_step(events)
 
     async def get(self, tenant_id: str, job_id: str) -> Job:
         """Raises `Refused`."""
@@ -126,7 +122,7 @@ class Jobs:
         except jobs.AlreadyEnded:
             step = None
         if step is not None:
-            await self._publish(step.events)
+            await self._publisher.publish_step(step.events)
         row = await self._store.read(jobs.find, tenant_id, job_id)
         assert row is not None
         return (None if row["spec"] is None else await self.get(tenant_id, job_id)), step is not None

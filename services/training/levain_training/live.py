@@ -72,7 +72,7 @@ class LiveEndpoint:
             return 0, (CloseCode.UNAUTHENTICATED, "unauthenticated", str(error))
         if claims.tenant_id != tenant_id:
             return 0, (CloseCode.FORBIDDEN, "forbidden", "the token is not for this tenant")
-        if self._connections.draining_until is not None:
+        if self._connections.draining:
             return 0, (CloseCode.RESTARTING, "draining", self._connections.restart_reason(self._drain_seconds))
         if self._connections.full(tenant_id):
             return 0, (CloseCode.TOO_MANY, "too_many", "too many live connections of this tenant")
@@ -99,8 +99,8 @@ class LiveEndpoint:
             return
         snapshot, terminal = found
         self._connections.admit(connection)
-        self._connections.hub.saw(connection.key, snapshot.seq)
-        connection.viewer.start(encoded(snapshot), *([] if terminal is None else [encoded(frames.frame(terminal))]))
+        known = connection.viewer.start(encoded(snapshot), *([] if terminal is None else [encoded(frames.frame(terminal))]))
+        self._connections.hub.joined(connection.key, known)
 
     def _refuse(self, connection: Connection, refusal: Refusal) -> None:
         code, reason, text = refusal

@@ -23,7 +23,7 @@ class Readiness:
         found = [self._broker.problem(), await self._store_problem()]
         if not self.started:
             found.append("the service is starting")
-        if self._connections.draining_until is not None:
+        if self._connections.draining:
             found.append("the service is draining")
         return [line for line in found if line is not None]
 
