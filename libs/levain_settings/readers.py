@@ -65,12 +65,6 @@ def choice(*allowed: str) -> Callable[[str], str]:
     return read
 
 
-def switch(value: str) -> bool:
-    if value not in ("on", "off"):
-        raise ValueError("expected on or off")
-    return value == "on"
-
-
 def words(of: Callable[[str], Any] = str) -> Callable[[str], tuple[Any, ...]]:
     """A list, parted by commas or white space."""
     return lambda value: tuple(of(word) for word in re.split(r"[,\s]+", value) if word)

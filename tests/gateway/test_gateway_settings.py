@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from levain_gateway.settings import SETTINGS, from_environment
 from levain_settings import Setting, SettingsError, load, markdown, rows
-from levain_settings.readers import Listen, choice, count, listen, seconds, switch, text, url, words
+from levain_settings.readers import Listen, choice, count, listen, seconds, text, url, words
 
 ISSUERS = json.dumps([{"issuer": "a", "secret": "x" * 32}])
 LEAST = {"LEVAIN_UPSTREAM_URL": "http://training:8000", "LEVAIN_TRUSTED_ISSUERS": ISSUERS}
@@ -101,7 +101,7 @@ def test_a_wrong_setting_is_one_line_that_names_it_and_holds_no_secret(change: d
     assert "tooshort" not in line
 
 
-@given(st.sampled_from([listen, text(), count(1, 5), seconds(0, 5), choice("a"), switch, words(listen), url("http")]), st.text(max_size=40))
+@given(st.sampled_from([listen, text(), count(1, 5), seconds(0, 5), choice("a"), words(listen), url("http")]), st.text(max_size=40))
 def test_a_reader_gives_a_value_or_a_value_error(read: Any, value: str) -> None:
     try:
         read(value)
