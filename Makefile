@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := libs services gateway cli tests scripts bench
+SOURCES := libs services gateway operator cli tests scripts bench
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format bench lock docs clean
@@ -13,9 +13,8 @@ help: ## List the targets
 demo: $(VENV)/.run ## Train the shipped sample on an embedded stack and watch it live
 	@$(BIN)/levain demo
 
-test: $(VENV)/.dev ## Run all tests
-	@echo "running the tests (about 3 minutes on 2 cores)"
-	@$(BIN)/python -m pytest -n 4 --dist worksteal
+test: $(VENV)/.dev ## Run all tests; installs RabbitMQ and PostgreSQL where it may
+	@scripts/test $(BIN)/python
 
 check: $(VENV)/.dev ## Format, lint, types, import contracts, drift of generated files
 	@$(BIN)/ruff format --check $(SOURCES)

@@ -3,11 +3,12 @@
 import sys
 from pathlib import Path
 
-from scripts import make_asyncapi
+from scripts import make_asyncapi, make_operator_docs
 
 import levain.tokens
 import levain_gateway.settings
 import levain_training.settings
+import levain_training.worker_settings
 from levain_settings import markdown
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,9 +23,15 @@ A secret may come from a file: `<NAME>_FILE` holds its path. `off` switches a th
 Names of the form `LEVAIN_…_PORT` are ignored: Kubernetes injects them.
 This page is made by `make docs` from the tables in the code.
 
-## Training service (`levain-training`)
+## Training service (`levain-training serve`)
 
 {markdown(levain_training.settings.SETTINGS)}
+Where the broker is in memory, `serve` trains too and reads the worker's settings.
+`levain-training migrate` needs only `LEVAIN_DATABASE_URL`.
+
+## Worker (`levain-training worker`)
+
+{markdown(levain_training.worker_settings.SETTINGS)}
 ## Gateway (`levain-gateway`)
 
 {markdown(levain_gateway.settings.SETTINGS)}
@@ -45,7 +52,7 @@ def main() -> int:
     elif not SETTINGS.is_file() or SETTINGS.read_text(encoding="utf-8") != text:
         print("docs/settings.md differs from the code: run make docs", file=sys.stderr)
         return 1
-    return int(make_asyncapi.main())
+    return int(make_asyncapi.main()) or make_operator_docs.main()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import re
 import unicodedata
 
 ID_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
+MAX_ID_CHARS = 63
 _ID = re.compile(ID_PATTERN[:-1] + r"\Z")  # `$` alone would let a trailing newline through
 _SLUG_CHARS = 40
 

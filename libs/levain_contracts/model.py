@@ -4,16 +4,17 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from levain_contracts.ids import ID_PATTERN
+from levain_contracts.ids import ID_PATTERN, MAX_ID_CHARS
 
 MAX_NAME_CHARS = 200
+MAX_CODE_CHARS = 64
 MAX_MESSAGE_CHARS = 500
 MAX_PRODUCTS = 1_000_000
 MAX_SEQ = 2**53 - 1  # the largest integer that is exact in JavaScript
 
-Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
+Id = Annotated[str, StringConstraints(pattern=ID_PATTERN, max_length=MAX_ID_CHARS)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME_CHARS)]
-Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$", max_length=MAX_CODE_CHARS)]
 Message = Annotated[str, StringConstraints(max_length=MAX_MESSAGE_CHARS)]
 Count = Annotated[int, Field(ge=0, le=MAX_PRODUCTS)]
 Seq = Annotated[int, Field(ge=0, le=MAX_SEQ)]

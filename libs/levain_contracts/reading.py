@@ -6,6 +6,9 @@ from pydantic import Field
 
 from levain_contracts.model import Name, Resource
 
+DateFormat = Annotated[str, Field(min_length=2, max_length=40)]
+DecimalMark = Literal[".", ","]
+
 
 class Columns(Resource):
     """The file's own names for our columns; what is None is found by its usual names."""
@@ -20,5 +23,5 @@ class ReadingOptions(Resource):
     """`date_format` is a strptime pattern such as `%d/%m/%Y`; what is None is inferred from the whole column."""
 
     columns: Columns = Columns()
-    date_format: Annotated[str, Field(min_length=2, max_length=40)] | None = None
-    decimal: Literal[".", ","] | None = None
+    date_format: DateFormat | None = None
+    decimal: DecimalMark | None = None

@@ -5,6 +5,7 @@ from typing import Annotated, Generic, TypeVar
 
 from pydantic import AliasChoices, Field, model_validator
 
+from levain_contracts.claims import Role
 from levain_contracts.events import Failures
 from levain_contracts.frames import Stage
 from levain_contracts.jobs import JobState, ProductState
@@ -13,8 +14,15 @@ from levain_contracts.reading import ReadingOptions
 from levain_contracts.report import DataReport
 from levain_contracts.tasks import MAX_HORIZON_DAYS, Forecast, Scores
 
+DEFAULT_HORIZON_DAYS = 14
+DEFAULT_MODEL = "auto"
 MAX_ACTIVE_DEADLINE_SECONDS = 7 * 24 * 3600
 MAX_SELECTED_PRODUCTS = 10_000
+
+Uri = Annotated[str, Field(min_length=1, max_length=2000)]
+SelectedProducts = Annotated[tuple[Name, ...], Field(min_length=1, max_length=MAX_SELECTED_PRODUCTS)]
+HorizonDays = Annotated[int, Field(ge=1, le=MAX_HORIZON_DAYS)]
+DeadlineSeconds = Annotated[int, Field(ge=1, le=MAX_ACTIVE_DEADLINE_SECONDS)]
 
 
 def _camel(name: str) -> AliasChoices:
@@ -26,7 +34,7 @@ class DatasetRef(Resource):
     """Exactly one: the `name` of an uploaded dataset (its latest version is taken) or a `uri` below an allowed prefix."""
 
     name: Id | None = None
-    uri: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
+    uri: Uri | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> "DatasetRef":
@@ -42,18 +50,19 @@ class JobSpec(Resource):
     """
 
     dataset: DatasetRef
-    products: Annotated[tuple[Name, ...], Field(min_length=1, max_length=MAX_SELECTED_PRODUCTS)] | None = None
-    horizon_days: Annotated[int, Field(ge=1, le=MAX_HORIZON_DAYS)] = Field(14, validation_alias=_camel("horizon_days"))
-    model: Code = "auto"
+    products: SelectedProducts | None = None
+    horizon_days: HorizonDays = Field(DEFAULT_HORIZON_DAYS, validation_alias=_camel("horizon_days"))
+    model: Code = DEFAULT_MODEL
     max_failed_products: Count | None = Field(None, validation_alias=_camel("max_failed_products"))
-    active_deadline_seconds: Annotated[int, Field(ge=1, le=MAX_ACTIVE_DEADLINE_SECONDS)] | None = Field(
-        None, validation_alias=_camel("active_deadline_seconds")
-    )
+    active_deadline_seconds: DeadlineSeconds | None = Field(None, validation_alias=_camel("active_deadline_seconds"))
     reading: ReadingOptions = ReadingOptions()
 
 
 class Job(Resource):
-    """One job as the store has it. `seq` numbers its changes; `progress` is percent."""
+    """One job as the store has it. `seq` numbers its changes; `progress` is percent.
+
+    `started_by`: the role of the token that started it, None where that was not written down.
+    """
 
     job_id: Id
     tenant_id: Id
@@ -70,6 +79,7 @@ class Job(Resource):
     reason: Code | None = None
     message: Message | None = None
     retry_of: Id | None = None
+    started_by: Role | None = None
     report: DataReport | None = None
     created_at: datetime
     started_at: datetime | None = None
@@ -137,6 +147,17 @@ class ProductPage(Page[Product]):
     """`seq` is the job's: the answer names all ends up to it that come after the `after_seq` of the question."""
 
     seq: Seq
+
+
+class Changes(Resource):
+    """Jobs of all tenants that changed. `cursor` is the `changed_after` of the following question; `more`: ask it at once.
+
+    Answers overlap by some seconds, so that a job may come again unchanged.
+    """
+
+    items: list[Job]
+    cursor: str
+    more: bool
 
 
 class FieldError(Resource):

@@ -12,6 +12,7 @@ MAX_BATCH_BYTES = 4 * 1024 * 1024
 MAX_HORIZON_DAYS = 365
 MAX_HISTORY_DAYS = 20_000
 
+BatchNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Units = Annotated[float, Field(ge=-1e12, le=1e12)]
 Score = Annotated[float, Field(ge=-1e6, le=1e6)]
 
@@ -38,7 +39,7 @@ class TrainingTask(Wire):
 
     tenant_id: Id
     job_id: Id
-    batch: Annotated[int, Field(ge=1)]
+    batch: BatchNumber
     alone: bool = False
     model: Code
     horizon_days: Annotated[int, Field(ge=1, le=MAX_HORIZON_DAYS)]
@@ -101,7 +102,7 @@ class ResultChunk(Wire):
 
     tenant_id: Id
     job_id: Id
-    batch: Annotated[int, Field(ge=1)]
+    batch: BatchNumber
     results: Annotated[list[ProductResult], Field(min_length=1, max_length=MAX_BATCH_PRODUCTS)]
 
 
