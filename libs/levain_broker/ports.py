@@ -60,7 +60,7 @@ class Broker(Protocol):
         """
 
     def consume(self, queue: WorkQueue, on_delivery: OnDelivery, *, prefetch: int) -> AbstractAsyncContextManager[None]:
-        """Hands over each message of `queue`, at most `prefetch` unsettled ones at a time, oldest first.
+        """Hands over each message of `queue`, at most `prefetch` unsettled ones at a time, oldest first but for those that came back.
 
         Leaving returns what is unsettled to the queue. A task delivered `DELIVERY_LIMIT + 1` times without `ack` moves to
         `WorkQueue.DEAD_TASKS`; the other queues have no such limit. `on_delivery` runs as a task of its own for each message;

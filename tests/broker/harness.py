@@ -2,15 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Protocol
 
+import aio_pika
 import pytest
+from tests.e2e.cutting_proxy import CuttingProxy, proxying
+from yarl import URL
 
 from levain_broker.memory import MemoryBroker
 from levain_broker.memory_server import MemoryServer
 from levain_broker.ports import Broker, Delivery
-from levain_contracts.topics import WorkQueue
+from levain_broker.rabbit import RabbitBroker
+from levain_contracts.topics import EVENTS_EXCHANGE, WORK_EXCHANGE, WorkQueue
 
 TASKS, RESULTS, DEAD = WorkQueue.TASKS, WorkQueue.RESULTS, WorkQueue.DEAD_TASKS
 # Each adapter under test is set to these bounds.
@@ -58,9 +62,58 @@ async def memory() -> AsyncIterator[Harness]:
     yield MemoryHarness()
 
 
+class RabbitHarness:
+    """Each client behind a proxy of its own, so that its link can be cut."""
+
+    def __init__(self, url: str, resources: AsyncExitStack) -> None:
+        self._url, self._resources = URL(url), resources
+        self._proxies: dict[Broker, CuttingProxy] = {}
+
+    async def client(self) -> RabbitBroker:
+        proxy = await self._resources.enter_async_context(proxying(self._url.port or 5672))
+        client = RabbitBroker(
+            str(self._url.with_port(proxy.port)),
+            name="test",
+            max_queue_messages=QUEUE_MESSAGES,
+            max_queue_bytes=64 * 1024 * 1024,
+            max_buffered_events=EVENT_BUFFER,
+        )
+        self._proxies[client] = proxy
+        self._resources.push_async_callback(client.close)
+        await client.publish_event("test", b"")  # connects
+        return client
+
+    async def break_link(self, client: Broker) -> None:
+        self._proxies[client].refuse()
+
+    async def mend(self, client: Broker) -> None:
+        await self._proxies[client].heal()
+        while client.problem() is not None:
+            await asyncio.sleep(0.01)
+
+    async def quiet(self) -> None:
+        await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def rabbit(url: str) -> AsyncIterator[Harness]:
+    await empty(url)
+    async with AsyncExitStack() as resources:
+        yield RabbitHarness(url, resources)
+
+
+async def empty(url: str) -> None:
+    """No queue and no exchange of ours is left."""
+    async with await aio_pika.connect(url) as connection, connection.channel() as channel:
+        for queue in WorkQueue:
+            await channel.queue_delete(queue.value)
+        for exchange in (EVENTS_EXCHANGE, WORK_EXCHANGE):
+            await channel.exchange_delete(exchange)
+
+
 Adapter = Callable[[], AbstractAsyncContextManager[Harness]]
-ADAPTERS: list[Adapter] = [memory]
-on_each_adapter = pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda a: a.__name__)
+ADAPTERS = ("memory", pytest.param("rabbit", marks=pytest.mark.servers))
+on_each_adapter = pytest.mark.parametrize("adapter", ADAPTERS, indirect=True)
 
 
 def run(adapter: Adapter, scenario: Callable[[Harness], Awaitable[None]]) -> None:

@@ -2,20 +2,20 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from tests.broker.harness import DEAD, RESULTS, TASKS, WAIT_SECONDS, Adapter, Hands, Harness, on_each_adapter, run
+from tests.broker.harness import DEAD, RESULTS, TASKS, WAIT_SECONDS, Adapter, Hands, Harness, memory, rabbit, run
 
 from levain_broker.ports import Broker, Delivery
 from levain_contracts.topics import WorkQueue
 
 CONSUMERS = 2
 Step = tuple[str, int]
-STEPS = st.lists(
-    st.tuples(st.sampled_from(["send", "send", "enter", "leave", "ack", "ack", "give_back", "cut"]), st.integers(0, 9)), max_size=40
-)
+STEP = st.tuples(st.sampled_from(["send", "send", "enter", "leave", "ack", "ack", "give_back", "cut"]), st.integers(0, 9))
+STEPS = st.lists(STEP, max_size=40)
 
 
 class Model:
@@ -90,11 +90,7 @@ class Model:
             return rest.bodies
 
 
-@on_each_adapter
-@pytest.mark.parametrize("queue", [TASKS, RESULTS], ids=str)
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=STEPS)
-def test_each_message_is_in_exactly_one_place_until_it_is_acknowledged(adapter: Adapter, queue: WorkQueue, steps: list[Step]) -> None:
+def play(adapter: Adapter, queue: WorkQueue, steps: list[Step]) -> None:
     async def scenario(h: Harness) -> None:
         model = Model(h, queue, await h.client(), [await h.client() for _ in range(CONSUMERS)])
         for step in steps:
@@ -103,3 +99,22 @@ def test_each_message_is_in_exactly_one_place_until_it_is_acknowledged(adapter: 
         assert sorted([*left, *model.acked]) == sorted(b"%d" % i for i in range(model.sent))
 
     run(adapter, scenario)
+
+
+on_each_queue = pytest.mark.parametrize("queue", [TASKS, RESULTS], ids=str)
+
+
+@on_each_queue
+@settings(max_examples=80, deadline=None)
+@given(steps=STEPS)
+def test_each_message_is_in_exactly_one_place_until_it_is_acknowledged(queue: WorkQueue, steps: list[Step]) -> None:
+    play(memory, queue, steps)
+
+
+@pytest.mark.servers
+@on_each_queue
+@settings(max_examples=5, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(STEP, min_size=10, max_size=20))
+def test_each_message_is_in_one_place_on_a_real_broker_too(amqp_url: str, queue: WorkQueue, steps: list[Step]) -> None:
+    """Few examples: a step takes a tenth of a second, and a cut half a second."""
+    play(partial(rabbit, amqp_url), queue, steps)

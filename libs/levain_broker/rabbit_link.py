@@ -1,0 +1,166 @@
+"""One connection to RabbitMQ, made when it is asked for and made again when it is gone."""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any, NamedTuple
+
+import aio_pika
+from aio_pika.abc import AbstractChannel
+from aiormq.connection import DEFAULT_PORTS, TCPTransportFactory, TLSTransportFactory, TransportFactory
+from aiormq.exceptions import AMQPError
+from yarl import URL
+
+from levain_broker import rabbit_topology
+from levain_broker.errors import BrokerUnavailable
+
+CONNECT_SECONDS = 5.0
+# What one question to the broker may take; without a limit a half-open link answers after minutes (DESIGN: learnt the hard way).
+ANSWER_SECONDS = 2.0
+
+# A lost link raises what the moment gives: AMQP's own errors, the socket's, or "channel closed" as a RuntimeError.
+DRIVER_ERRORS = (AMQPError, OSError, RuntimeError, ValueError)
+
+
+class Options(NamedTuple):
+    """`watchdog_seconds`: how often each session is asked whether it lives."""
+
+    url: str
+    name: str
+    heartbeat_seconds: float
+    watchdog_seconds: float
+    max_queue_messages: int
+    max_queue_bytes: int
+    max_buffered_events: int
+
+
+class _Transports(TransportFactory):
+    """Keeps the transport, so that a dead connection can be aborted: its polite close waits for the peer."""
+
+    def __init__(self, scheme: str) -> None:
+        self._inner: TransportFactory = TLSTransportFactory() if scheme == "amqps" else TCPTransportFactory()
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def create(self, url: URL, **kwargs: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, self._writer = await self._inner.create(url, **kwargs)
+        return reader, self._writer
+
+    def abort(self) -> None:
+        if self._writer is not None:
+            self._writer.transport.abort()
+
+
+class _Connection(aio_pika.Connection):
+    def __init__(self, url: URL, **kwargs: Any) -> None:
+        super().__init__(url, **kwargs)
+        self.transports = _Transports(url.scheme)
+        self.kwargs["transport_factory"] = self.transports
+
+
+class Link:
+    """Sessions share it, each with a channel of its own."""
+
+    def __init__(self, options: Options, purpose: str) -> None:
+        self._options, self._purpose = options, purpose
+        self._address = URL(options.url)
+        self._connecting = asyncio.Lock()
+        self._connection: _Connection | None = None
+
+    @asynccontextmanager
+    async def channel(self, **options: Any) -> AsyncIterator[AbstractChannel]:
+        """Its topology is declared: a queue that somebody deleted is there again. Raises `BrokerUnavailable`."""
+        async with self._connecting:
+            connection = self._open() or await self._connect()
+            try:
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    await self._declare(connection)
+                    channel = await connection.channel(**options)
+            except (*DRIVER_ERRORS, TimeoutError) as error:
+                self.drop()
+                raise BrokerUnavailable(f"{self._where()} gave no channel: {line(error)}") from error
+        try:
+            yield channel
+        finally:
+            with suppress(*DRIVER_ERRORS, TimeoutError):
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    await channel.close()
+
+    def drop(self) -> None:
+        """Ends a connection that is of no use any more, at once and without the peer."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.transports.abort()
+
+    async def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await _close(connection)
+
+    def _open(self) -> _Connection | None:
+        connection = self._connection
+        if connection is not None and (connection.transport is None or connection.transport.connection.is_closed):
+            self._connection = connection = None
+        return connection
+
+    async def _connect(self) -> _Connection:
+        connection = _Connection(
+            self._address.update_query(heartbeat=int(self._options.heartbeat_seconds)),
+            client_properties={"connection_name": f"levain {self._options.name} {self._purpose}"},
+        )
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await connection.connect()
+        except BaseException as error:
+            connection.transports.abort()
+            await _close(connection)
+            if isinstance(error, (*DRIVER_ERRORS, TimeoutError)):
+                raise BrokerUnavailable(f"{self._where()} can't be used: {line(error)}") from error
+            raise
+        self._connection = connection
+        return connection
+
+    async def _declare(self, connection: _Connection) -> None:
+        assert connection.transport is not None
+        version = str(connection.transport.connection.server_properties.get("version", ""))
+        arguments = rabbit_topology.queue_arguments(version, self._options.max_queue_messages, self._options.max_queue_bytes)
+        channel = await connection.channel()
+        await rabbit_topology.declare(channel, arguments)
+        if not channel.is_closed:
+            await channel.close()
+
+    def _where(self) -> str:
+        return f"the broker at {self._address.host}:{self._address.port or DEFAULT_PORTS.get(self._address.scheme)}"
+
+
+async def _close(connection: _Connection) -> None:
+    if connection.transport is None:
+        return
+    with suppress(*DRIVER_ERRORS, TimeoutError):
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await connection.close()
+    connection.transports.abort()
+
+
+def cancelled_by_us(error: BaseException) -> bool:
+    """A connection without heartbeats cancels all who wait for it, though nobody has cancelled their tasks."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling() > 0)
+
+
+def line(error: BaseException) -> str:
+    """Why, in one line, without anything secret."""
+    if isinstance(error, asyncio.CancelledError):
+        return "the connection is dead"
+    if isinstance(error, TimeoutError) and not error.args:
+        return "no answer in time"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {error.reason or error}"
+    return " ".join(str(part) for part in error.args) or type(error).__name__
+
+
+def quieten_driver() -> None:
+    """The driver logs each lost connection many times, with tracebacks; sessions say it once."""
+    for name in ("aio_pika", "aiormq"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
