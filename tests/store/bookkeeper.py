@@ -73,9 +73,9 @@ class Bookkeeper:
         return step
 
     def claim(self, analyst: str = "analyst") -> sa.RowMapping:
-        row = self.write(analyses.claim, analyst, self.now, LEASE_SECONDS)
-        assert row is not None
-        return row
+        claimed = self.write(analyses.claim, analyst, self.now, LEASE_SECONDS)
+        assert claimed is not None
+        return claimed.row
 
     def record(self, chunk: ResultChunk) -> results.Recorded:
         return self.write(results.record, chunk, self.now, LEASE_SECONDS)

@@ -1,18 +1,24 @@
-"""Each test gets a database of its own, with the schema, on every kind that `DATABASES` names."""
+"""Each test gets a database of its own, with the schema, on SQLite and on PostgreSQL."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.store.bookkeeper import Bookkeeper
-from tests.store.databases import DATABASES, Database, Factory
+from tests.store.databases import POSTGRESQL, Database, ExistingServer, Factory, postgresql, sqlite_file
 
 from levain_training.store.engine import make_engine, migrate
 
+EXISTING_SERVER = "LEVAIN_TEST_DATABASE_URL"
 
-@pytest.fixture(scope="session", params=list(DATABASES))
+
+@pytest.fixture(scope="session", params=["sqlite", POSTGRESQL])
 def factory(request: pytest.FixtureRequest) -> Factory:
-    return DATABASES[request.param]
+    if request.param == "sqlite":
+        return sqlite_file
+    url = os.environ.get(EXISTING_SERVER)
+    return postgresql(ExistingServer(url) if url else request.getfixturevalue("postgres"))
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from levain_training.store import analyses, datasets, jobs
 
 
 def claimed(books: Bookkeeper, analyst: str = "analyst") -> str | None:
-    row = books.write(analyses.claim, analyst, books.now, LEASE_SECONDS)
-    return None if row is None else row["job_id"]
+    found = books.write(analyses.claim, analyst, books.now, LEASE_SECONDS)
+    return None if found is None else found.row["job_id"]
 
 
 def test_the_oldest_job_is_claimed_first_and_each_only_once(books: Bookkeeper) -> None:
@@ -27,7 +27,9 @@ def test_a_job_whose_analyst_is_silent_is_taken_over_and_the_first_analysts_end_
     books.now += LEASE_SECONDS
     assert claimed(books, "two") is None
     books.now += 1
-    second = books.claim("two")
+    found = books.write(analyses.claim, "two", books.now, LEASE_SECONDS)
+    assert found is not None and found.taken_over
+    second = found.row
     assert books.write(analyses.renew, first, "one", books.now + 99) is False
     assert books.write(analyses.finish, first, "one", analysis(["brot"]), books.now) is None
     assert books.write(analyses.fail, first, "one", "reason", "message", books.now) is None
@@ -127,7 +129,7 @@ def test_the_last_trained_job_is_the_newest_completed_one_on_the_same_dataset(bo
 
 @pytest.mark.parametrize("end", ["finish", "fail", "cancel"])
 def test_bytes_that_were_kept_for_a_waiting_job_alone_go_when_it_has_read_them(books: Bookkeeper, end: str) -> None:
-    books.write(datasets.add_version, "anna", "sales", SHA, 4, [b"date"], books.now)
+    books.write(datasets.add_version, "anna", "sales", SHA, 4, lambda: [b"date"], books.now)
     books.start()
     row = books.claim()
     books.write(datasets.delete, "anna", "sales")

@@ -117,10 +117,10 @@ def test_two_analysts_at_the_same_instant_get_each_job_once(books: Bookkeeper, r
         books.start(job=job)
 
     def claim_all(replica: Bookkeeper, analyst: str) -> list[str]:
-        claimed = []
-        while (row := replica.write(analyses.claim, analyst, 1000.0, 60.0)) is not None:
-            claimed.append(row["job_id"])
-        return claimed
+        mine = []
+        while (claimed := replica.write(analyses.claim, analyst, 1000.0, 60.0)) is not None:
+            mine.append(claimed.row["job_id"])
+        return mine
 
     first, second = at_once([partial(claim_all, replica, f"analyst-{i}") for i, replica in enumerate(replicas)])
     assert sorted(first + second) == sorted(JOBS)
@@ -128,7 +128,7 @@ def test_two_analysts_at_the_same_instant_get_each_job_once(books: Bookkeeper, r
 
 def test_uploads_under_one_name_at_the_same_instant_are_versions_of_their_own(books: Bookkeeper, replicas: list[Bookkeeper]) -> None:
     def upload(replica: Bookkeeper) -> list[int]:
-        return [replica.write(datasets.add_version, "anna", "sales", SHA, 4, [b"date"], 1000.0).version for _ in range(20)]
+        return [replica.write(datasets.add_version, "anna", "sales", SHA, 4, lambda: [b"date"], 1000.0).version for _ in range(20)]
 
     first, second = at_once([partial(upload, replica) for replica in replicas])
     assert sorted(first + second) == list(range(1, 41))

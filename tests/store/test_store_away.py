@@ -11,8 +11,9 @@ from tests.store.bookkeeper import Bookkeeper, chunk, spec
 from tests.store.databases import Database
 
 from levain_training.store import engine as store_engine
-from levain_training.store import jobs
-from levain_training.store.engine import Store, StoreUnavailable, make_engine, when_back
+from levain_training.store import jobs, products
+from levain_training.store.engine import Store, StoreUnavailable, Unstorable, make_engine, when_back
+from levain_training.store.tables import batches
 
 BUSY_SECONDS = 0.2
 
@@ -36,6 +37,24 @@ def test_a_step_that_fails_halfway_leaves_nothing_behind(books: Bookkeeper) -> N
     with pytest.raises(RuntimeError):
         books.write(half)
     assert books.read(jobs.find, "anna", "job") is None
+
+
+def insert_twice(connection: sa.Connection) -> None:
+    for _ in range(2):
+        connection.execute(batches.insert().values(tenant_id="anna", job_id="job", batch=1, lease_until=1.0))
+
+
+@pytest.mark.parametrize("mistake", [insert_twice, lambda connection: connection.execute(sa.text("SELECT nothing FROM nowhere"))])
+def test_a_mistake_of_ours_is_not_hidden_as_a_database_that_is_away(books: Bookkeeper, mistake: Callable[[sa.Connection], Any]) -> None:
+    with pytest.raises(sa.exc.DBAPIError):
+        books.write(mistake)
+
+
+@pytest.mark.parametrize("number", [2**63, 2**70, -(2**63) - 1])
+def test_a_number_that_no_column_holds_is_refused_for_good(books: Bookkeeper, number: int) -> None:
+    books.analysed(["brot"])
+    with pytest.raises(Unstorable):
+        books.read(products.list_products, books.row(), after=number, limit=10)
 
 
 def test_writers_that_wait_for_a_lock_hold_up_no_reader(database: Database) -> None:

@@ -163,11 +163,15 @@ def test_a_batch_of_which_nothing_is_open_makes_room_and_does_not_go_out_again(b
     assert task.batch not in [t.batch for t in again(books)]
 
 
-def test_what_could_not_be_sent_lapses_at_once(books: Bookkeeper) -> None:
+def test_what_was_sent_is_out_for_its_lease_and_what_could_not_be_sent_lapses_at_once(books: Bookkeeper) -> None:
     books.analysed(names(100))
-    tasks = books.take(3)
-    books.write(batches.lapse, tasks[1:])
-    assert sorted(t.batch for t in again(books)) == [t.batch for t in tasks[1:]]
+    sent, *unsent = books.take(3)
+    books.write(batches.hold, [sent], unsent, books.now + 3 * LEASE_SECONDS)
+    assert sorted(t.batch for t in again(books)) == [t.batch for t in unsent]
+    books.now += 2 * LEASE_SECONDS
+    assert sent.batch not in [t.batch for t in again(books)]
+    books.now += 2 * LEASE_SECONDS
+    assert sent.batch in [t.batch for t in again(books)]
 
 
 def test_after_a_loss_of_the_whole_broker_every_batch_goes_out_again(books: Bookkeeper) -> None:

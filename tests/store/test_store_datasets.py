@@ -11,7 +11,7 @@ def upload(books: Bookkeeper, body: bytes, name: str = "sales", tenant: str = "a
     books.now += 1
     parts = [body[i : i + 4] for i in range(0, len(body), 4)]
     sha256 = hashlib.sha256(body).hexdigest()
-    return books.write(datasets.add_version, tenant, name, sha256, len(body), parts, books.now).version
+    return books.write(datasets.add_version, tenant, name, sha256, len(body), lambda: parts, books.now).version
 
 
 def stored(books: Bookkeeper, body: bytes, tenant: str = "anna") -> bytes:

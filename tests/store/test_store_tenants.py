@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from tests.store.bookkeeper import FORECAST_START, LEASE_SECONDS, SHA, Bookkeeper, analysis, chunk, series, spec
 
 from levain_contracts.tasks import TrainingTask
-from levain_training.store import analyses, batches, datasets, forecasts, jobs, live, products, results
+from levain_training.store import analyses, batches, changes, datasets, forecasts, jobs, live, products, results
 from levain_training.store.tables import metadata
 
 NAMES = ["p0", "p1", "p2", "p3", "p4"]
@@ -18,7 +18,7 @@ NAMES = ["p0", "p1", "p2", "p3", "p4"]
 
 def build(books: Bookkeeper, tenant: str) -> None:
     """The same ids in every tenant, so that a query without its tenant finds the others' rows."""
-    books.write(datasets.add_version, tenant, "sales", SHA, 4, [tenant.encode()], books.now)
+    books.write(datasets.add_version, tenant, "sales", SHA, 4, lambda: [tenant.encode()], books.now)
     books.write(jobs.create_once, tenant, "waits", spec(active_deadline_seconds=9), lambda: {"dataset_sha256": "d" * 64}, books.now, "key")
     books.write(jobs.set_suspended, tenant, "waits", True, books.now)
     for job in ("done", "job"):
@@ -71,14 +71,14 @@ WRITES: dict[Callable[..., Any], Callable[[Bookkeeper, Any], Any]] = {
     batches.take: lambda b, q: b.take(100),
     batches.take_again: lambda b, q: b.write(q, "anna", "job", 1, 1e9, LEASE_SECONDS),
     batches.isolate: lambda b, q: b.write(q, TASK),
-    batches.lapse: lambda b, q: b.write(q, [TASK]),
-    datasets.add_version: lambda b, q: b.write(q, "anna", "sales", "b" * 64, 4, [b"new"], 3000.0),
-    datasets.add_blob: lambda b, q: b.write(q, "anna", "b" * 64, [b"new"]),
+    batches.hold: lambda b, q: b.write(q, [TASK], [], 3000.0),
+    datasets.add_version: lambda b, q: b.write(q, "anna", "sales", "b" * 64, 4, lambda: [b"new"], 3000.0),
+    datasets.add_blob: lambda b, q: b.write(q, "anna", "b" * 64, lambda: [b"new"]),
     datasets.delete: lambda b, q: b.write(q, "anna", "sales"),
     datasets.drop_unused_blobs: lambda b, q: b.write(q, "anna", {SHA}),
 }
 # Questions of the replicas about all tenants' work: their answers name the tenant and never leave the service.
-OF_ALL = {analyses.claim, batches.lapsed, batches.lapse_all, batches.waiting_jobs, live.unpublished, live.overdue}
+OF_ALL = {analyses.claim, changes.changed, batches.lapsed, batches.lapse_all, batches.waiting_jobs, live.unpublished, live.overdue}
 # Steps of the functions above on a row that they locked.
 ON_A_ROW = {
     *(jobs.change, jobs.end, jobs.resume, jobs.suspend, jobs.terminal_event),
@@ -89,7 +89,7 @@ ON_A_ROW = {
 
 def test_every_public_query_of_the_store_is_in_this_file() -> None:
     assert {*READS, *WRITES, *OF_ALL, *ON_A_ROW} == {
-        query for module in (analyses, batches, datasets, forecasts, jobs, live, products, results) for query in queries(module)
+        query for module in (analyses, batches, changes, datasets, forecasts, jobs, live, products, results) for query in queries(module)
     }
 
 

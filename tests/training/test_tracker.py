@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.store.bookkeeper import chunk
@@ -16,8 +17,10 @@ from tests.training.parts import Parts, consuming, database_in, make_parts, run
 from levain_broker.memory import MemoryBroker
 from levain_broker.memory_server import MemoryServer
 from levain_contracts.events import EventType, ProductData
+from levain_contracts.tasks import ResultChunk
 from levain_contracts.topics import WorkQueue
 from levain_training.store import engine as store_engine
+from levain_training.store import products, results
 
 NAMES = [f"p{i}" for i in range(10)]
 
@@ -86,6 +89,29 @@ def test_what_cannot_be_read_is_counted_and_dropped_and_the_rest_goes_on(tmp_pat
         await parts.results(chunk(["brot"]))
         await parts.state_is("completed")
         assert parts.count("results", outcome="unreadable") == 5
+        assert await parts.broker.depth(WorkQueue.RESULTS) == 0
+
+    run(tmp_path, scenario)
+
+
+def test_a_result_that_the_database_refuses_fails_its_product_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given back, its message would come again for ever."""
+    record = results.record
+
+    def picky(connection: sa.Connection, chunk: ResultChunk, now: float, lease_seconds: float) -> results.Recorded:
+        if any(r.product_id == "p3" and r.kind == "trained" for r in chunk.results):
+            connection.execute(sa.text("SELECT :number"), {"number": 2**70})
+        return record(connection, chunk, now, lease_seconds)
+
+    monkeypatch.setattr(results, "record", picky)
+
+    async def scenario(parts: Parts) -> None:
+        await parts.analysed(NAMES)
+        await parts.results(chunk(NAMES))
+        await parts.state_is("completed")
+        failures = await parts.store.read(products.first_failures, await parts.row())
+        assert [(f.product_id, f.reason) for f in failures] == [("p3", "result_refused")]
+        await parts.until(lambda: settled(parts, 10))
         assert await parts.broker.depth(WorkQueue.RESULTS) == 0
 
     run(tmp_path, scenario)

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from levain_contracts.model import clip
 from levain_contracts.resources import FieldError, Problem
-from levain_training.store.engine import StoreUnavailable
+from levain_training.store.engine import StoreUnavailable, Unstorable
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +75,10 @@ async def _store_away(_: Request, error: Exception) -> JSONResponse:
     return answer(make_problem(503, "store_unavailable", "the database is away; try again"), {"Retry-After": "2"})
 
 
+async def _unstorable(_: Request, error: Exception) -> JSONResponse:
+    return answer(make_problem(422, "invalid_request", f"a value that the database can't hold: {error}"))
+
+
 async def _unexpected(_: Request, error: Exception) -> JSONResponse:
     log.error("request failed", exc_info=error)
     return answer(make_problem(500, "internal_error", "the service failed; its log says why"))
@@ -85,6 +89,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(StoreUnavailable, _store_away)
+    app.add_exception_handler(Unstorable, _unstorable)
     app.add_exception_handler(Exception, _unexpected)
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -28,7 +29,7 @@ class Samples:
 def _offer(connection: sa.Connection, tenant_id: str, path: Path, now: float) -> None:
     if datasets.latest(connection, tenant_id, NAME) is None:
         body = path.read_bytes()
-        datasets.add_version(connection, tenant_id, NAME, hashlib.sha256(body).hexdigest(), len(body), _parts(body), now)
+        datasets.add_version(connection, tenant_id, NAME, hashlib.sha256(body).hexdigest(), len(body), partial(_parts, body), now)
 
 
 def _parts(body: bytes) -> Iterator[bytes]:

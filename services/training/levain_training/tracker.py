@@ -6,13 +6,13 @@ import time
 from contextlib import AbstractAsyncContextManager
 
 from levain_broker.ports import Broker, Delivery
-from levain_contracts.tasks import ResultChunk, UnreadableWork, decode_results
+from levain_contracts.tasks import FailedProduct, ResultChunk, TrainedProduct, UnreadableWork, decode_results
 from levain_contracts.topics import WorkQueue
 from levain_training.dispatcher import Dispatcher
 from levain_training.metrics import Metrics
 from levain_training.publisher import EventPublisher
 from levain_training.store import results
-from levain_training.store.engine import Store, when_back
+from levain_training.store.engine import Store, Unstorable, when_back
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,21 @@ class ParallelProductProgressTracker:
         await delivery.ack()
 
     async def record(self, chunk: ResultChunk) -> None:
-        """Writes one chunk, publishes its events and hands out what may go next. Waits while the store is away."""
+        """Writes one chunk, publishes its events and hands out what may go next. Waits while the store is away.
+
+        A result that the store refuses fails its product: given back, its message would come again for ever.
+        """
+        try:
+            await self._record(chunk)
+        except Unstorable as error:
+            log.warning("results refused by the store", extra={"job_id": chunk.job_id, "error": str(error)})
+            if len(chunk.results) == 1:
+                await self._record(chunk.model_copy(update={"results": [_refused(chunk.results[0])]}))
+            else:
+                for result in chunk.results:
+                    await self.record(chunk.model_copy(update={"results": [result]}))
+
+    async def _record(self, chunk: ResultChunk) -> None:
         key = (chunk.tenant_id, chunk.job_id)
         async with self._turns[hash(key) % _TURNS]:
             recorded = await when_back(lambda: self._store.write(results.record, chunk, time.time(), self._lease_seconds))
@@ -60,3 +74,7 @@ class ParallelProductProgressTracker:
             await self._publisher.publish_step(recorded.events)
         if recorded.row is not None:
             self._dispatcher.room_for(*key)
+
+
+def _refused(result: TrainedProduct | FailedProduct) -> FailedProduct:
+    return FailedProduct(product_id=result.product_id, reason="result_refused", message="the database can't hold what the worker sent")

@@ -4,6 +4,7 @@ import hashlib
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from typing import IO, Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -35,7 +36,7 @@ async def upload_dataset(tenant_id: TenantId, name: Name, request: Request, uses
         raise _too_large(limit)
     with tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as file:
         sha256, size = await _spool(request.stream(), file, limit)
-        return await uses.store.write(datasets.add_version, tenant_id, name, sha256, size, _parts(file), time.time())
+        return await uses.store.write(datasets.add_version, tenant_id, name, sha256, size, partial(_parts, file), time.time())
 
 
 def _too_large(limit: int) -> Refused:

@@ -53,7 +53,14 @@ class Analysis(NamedTuple):
     forecast_start: date
 
 
-def claim(connection: sa.Connection, analyst: str, now: float, lease_seconds: float) -> sa.RowMapping | None:
+class Claimed(NamedTuple):
+    """`taken_over`: its analyst had died, or was so slow that its lease lapsed."""
+
+    row: sa.RowMapping
+    taken_over: bool
+
+
+def claim(connection: sa.Connection, analyst: str, now: float, lease_seconds: float) -> Claimed | None:
     """The oldest job that waits, or whose analyst's lease has lapsed, now leased to `analyst`."""
     waits = table.c.state == JobState.PENDING.value
     lapsed = (table.c.state == JobState.ANALYSING.value) & (table.c.analysis_until < now)
@@ -70,7 +77,8 @@ def claim(connection: sa.Connection, analyst: str, now: float, lease_seconds: fl
     row = jobs.lock(connection, found[0], found[1])
     assert row is not None
     values = {"state": JobState.ANALYSING.value, "analyst": analyst, "analysis_until": now + lease_seconds, "analyses": row["analyses"] + 1}
-    return jobs.change(connection, row, now, started_at=row["started_at"] or now, **values)
+    changed = jobs.change(connection, row, now, started_at=row["started_at"] or now, **values)
+    return Claimed(changed, row["state"] == JobState.ANALYSING)
 
 
 def renew(connection: sa.Connection, row: sa.RowMapping, analyst: str, lease_until: float) -> bool:

@@ -94,10 +94,13 @@ def lapsed(connection: sa.Connection, now: float, limit: int) -> list[tuple[str,
     return [(r[0], r[1], r[2]) for r in connection.execute(query.order_by(batches.c.lease_until).limit(limit))]
 
 
-def lapse(connection: sa.Connection, tasks: Iterable[TrainingTask]) -> None:
-    """For tasks that were taken and could not be sent: the next repair sends them again."""
-    for task in tasks:
-        connection.execute(sa.update(batches).where(*_batch(task.tenant_id, task.job_id, task.batch)).values(lease_until=0.0))
+def hold(connection: sa.Connection, sent: Iterable[TrainingTask], unsent: Iterable[TrainingTask], lease_until: float) -> None:
+    """What was sent is out until `lease_until`; what was taken and could not be sent lapses now."""
+    leases = {_key(task): lease_until for task in sent} | {_key(task): 0.0 for task in unsent}
+    for tenant_id, job_id in sorted({(tenant_id, job_id) for tenant_id, job_id, _ in leases}):
+        jobs.lock(connection, tenant_id, job_id)
+    for key, until in leases.items():
+        connection.execute(sa.update(batches).where(*_batch(*key)).values(lease_until=until))
 
 
 def lapse_all(connection: sa.Connection) -> None:
@@ -170,6 +173,10 @@ def _of_job(row: sa.RowMapping) -> tuple[sa.ColumnElement[bool], ...]:
 
 def _batch(tenant_id: str, job_id: str, batch: int) -> tuple[sa.ColumnElement[bool], ...]:
     return batches.c.tenant_id == tenant_id, batches.c.job_id == job_id, batches.c.batch == batch
+
+
+def _key(task: TrainingTask) -> tuple[str, str, int]:
+    return task.tenant_id, task.job_id, task.batch
 
 
 def _open_of(row: sa.RowMapping, batch: int) -> sa.Select[Any]:

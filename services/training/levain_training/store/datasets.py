@@ -1,6 +1,6 @@
 """Datasets: named, versioned, immutable; their bytes are kept once per tenant and hash, in parts."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
 import sqlalchemy as sa
@@ -11,15 +11,19 @@ from levain_training.store.tables import blobs, datasets, jobs
 
 PART_BYTES = 1024 * 1024
 
+# Pieces of at most `PART_BYTES`. Called again where the transaction is made again.
+Parts = Callable[[], Iterable[bytes]]
 
-def add_blob(connection: sa.Connection, tenant_id: str, sha256: str, parts: Iterable[bytes]) -> None:
-    """Does nothing where the tenant has these bytes already. `parts` are of at most `PART_BYTES`."""
-    known = sa.select(sa.literal(1)).where(blobs.c.tenant_id == tenant_id, blobs.c.sha256 == sha256).limit(1)
-    if connection.execute(known).first() is not None:
-        return
-    with suppress(sa.exc.IntegrityError), connection.begin_nested():  # another upload of the same bytes was faster
-        for part, data in enumerate(parts):
-            connection.execute(blobs.insert().values(tenant_id=tenant_id, sha256=sha256, part=part, data=data))
+
+def add_blob(connection: sa.Connection, tenant_id: str, sha256: str, parts: Parts) -> None:
+    """Does nothing where the tenant has these bytes already. Until the transaction ends nobody drops them."""
+    # A delete of the same bytes locks their first part too, before it looks for who needs them.
+    kept = sa.select(sa.literal(1)).where(*_first_part(tenant_id, sha256)).with_for_update(read=True)
+    while connection.execute(kept).first() is None:
+        with suppress(sa.exc.IntegrityError), connection.begin_nested():  # another upload of the same bytes was faster
+            for part, data in enumerate(parts()):
+                connection.execute(blobs.insert().values(tenant_id=tenant_id, sha256=sha256, part=part, data=data))
+            return
 
 
 def read_blob_part(connection: sa.Connection, tenant_id: str, sha256: str, part: int) -> bytes | None:
@@ -27,9 +31,7 @@ def read_blob_part(connection: sa.Connection, tenant_id: str, sha256: str, part:
     return connection.execute(found).scalar()
 
 
-def add_version(
-    connection: sa.Connection, tenant_id: str, name: str, sha256: str, size_bytes: int, parts: Iterable[bytes], now: float
-) -> Dataset:
+def add_version(connection: sa.Connection, tenant_id: str, name: str, sha256: str, size_bytes: int, parts: Parts, now: float) -> Dataset:
     add_blob(connection, tenant_id, sha256, parts)
     newest = sa.select(sa.func.max(datasets.c.version)).where(datasets.c.tenant_id == tenant_id, datasets.c.name == name)
     row = {"tenant_id": tenant_id, "name": name, "sha256": sha256, "size_bytes": size_bytes, "created_at": now}
@@ -41,7 +43,8 @@ def add_version(
 
 
 def latest(connection: sa.Connection, tenant_id: str, name: str) -> Dataset | None:
-    return next(_datasets(connection, _of(tenant_id, name).limit(1)), None)
+    """Until the transaction ends nobody deletes it: a job that takes it in the same one will find its bytes."""
+    return next(_datasets(connection, _of(tenant_id, name).limit(1).with_for_update(read=True)), None)
 
 
 def versions(connection: sa.Connection, tenant_id: str, name: str, before: int | None, limit: int) -> list[Dataset]:
@@ -84,13 +87,19 @@ def release(connection: sa.Connection, row: sa.RowMapping) -> None:
 
 
 def drop_unused_blobs(connection: sa.Connection, tenant_id: str, hashes: set[str]) -> None:
-    for sha256 in hashes:
+    for sha256 in sorted(hashes):
+        # Who takes or leaves these bytes at the same instant comes before or after this, and is seen below or finds them gone.
+        connection.execute(sa.select(sa.literal(1)).where(*_first_part(tenant_id, sha256)).with_for_update())
         named = sa.select(sa.literal(1)).where(datasets.c.tenant_id == tenant_id, datasets.c.sha256 == sha256)
         waiting = sa.select(sa.literal(1)).where(
             jobs.c.tenant_id == tenant_id, jobs.c.dataset_sha256 == sha256, jobs.c.state.in_(("pending", "analysing"))
         )
         if connection.execute(sa.union_all(named, waiting).limit(1)).first() is None:
             connection.execute(blobs.delete().where(blobs.c.tenant_id == tenant_id, blobs.c.sha256 == sha256))
+
+
+def _first_part(tenant_id: str, sha256: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return blobs.c.tenant_id == tenant_id, blobs.c.sha256 == sha256, blobs.c.part == 0
 
 
 def _of(tenant_id: str, name: str) -> sa.Select[tuple[object, ...]]:

@@ -11,7 +11,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 log = logging.getLogger(__name__)
@@ -27,18 +27,39 @@ WRITERS = 4  # with the readers the number of connections of a replica; SQLite h
 # The pools' queues are bounded by time: who found no thread for so long is told that the store is away.
 _QUEUE_SECONDS = 10.0
 _RETRY_SECONDS = 1.0
+_RETRIED = ("40001", "40P01")  # serialization_failure, deadlock_detected
+_DEADLOCK_RETRIES = 3
 _MIGRATION_LOCK = 0x6C657661696E  # "levain"
 
 
+# Integers that are too large and characters that no encoding has fail in SQLite's driver itself.
+_UNSTORABLE = (sa.exc.DataError, OverflowError, UnicodeEncodeError)
+# A session that stood still in a step for too long, and a server that became a read-only standby.
+_AWAY = ("25P03", "25006")
+
+
 class StoreUnavailable(Exception):
-    """The database did not answer: nothing was written. Try again later."""
+    """The database did not answer, or said that it can't now. Try again later.
+
+    Nothing was written, unless the answer to a commit was lost: made again, a step changes nothing then.
+    """
+
+
+class Unstorable(Exception):
+    """The database refuses these values, now and later."""
 
 
 def make_engine(url: str, *, busy_seconds: float = BUSY_SECONDS) -> sa.Engine:
-    """`busy_seconds`: how long a write waits for another process's (SQLite only)."""
-    engine = sa.create_engine(url, pool_size=READERS + WRITERS, max_overflow=0, pool_pre_ping=not url.startswith("sqlite"))
-    if engine.dialect.name == "sqlite":
+    """`busy_seconds`: how long a write waits for another's lock."""
+    size = {"pool_size": READERS + WRITERS, "max_overflow": 0}
+    if not url.startswith("postgresql"):
+        engine = sa.create_engine(url, **size)
         _tune_sqlite(engine, busy_seconds)
+        return engine
+    from levain_training.store import postgres  # the driver is of no use to the embedded stack
+
+    engine = sa.create_engine(url, **size, **postgres.arguments(busy_seconds))
+    postgres.tune(engine)
     return engine
 
 
@@ -84,16 +105,39 @@ class Store:
                 return query(connection, *args, **kwargs)
 
         try:
-            return await asyncio.get_running_loop().run_in_executor(pool, transaction)
+            return await asyncio.get_running_loop().run_in_executor(pool, _until_no_deadlock, transaction)
+        except _UNSTORABLE as error:
+            raise Unstorable(str(getattr(error, "orig", error))) from error
         except (DBAPIError, sa.exc.TimeoutError) as error:
-            if isinstance(error, sa.exc.IntegrityError | sa.exc.DataError | sa.exc.ProgrammingError):
+            if not _away(error):
                 raise
             raise StoreUnavailable(str(getattr(error, "orig", error))) from error
 
     def close(self) -> None:
+        """Waits for the transactions that have begun."""
         self._readers.shutdown(wait=True)
         self._writers.shutdown(wait=True)
         self._reading.dispose()
+
+
+def _away(error: DBAPIError | sa.exc.TimeoutError) -> bool:
+    """And not a mistake of ours, which no waiting mends."""
+    if isinstance(error, sa.exc.InternalError):
+        return getattr(error.orig, "sqlstate", None) in _AWAY
+    if isinstance(error, OperationalError):
+        return getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR  # such as a table that is not there
+    return isinstance(error, sa.exc.InterfaceError | sa.exc.TimeoutError) or bool(error.connection_invalidated)
+
+
+def _until_no_deadlock(transaction: Callable[[], T]) -> T:
+    """PostgreSQL ends one of two transactions that wait for each other: that one has changed nothing and is made again."""
+    for _ in range(_DEADLOCK_RETRIES):
+        try:
+            return transaction()
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) not in _RETRIED:
+                raise
+    return transaction()
 
 
 async def when_back(call: Callable[[], Awaitable[T]]) -> T:
@@ -106,15 +150,45 @@ async def when_back(call: Callable[[], Awaitable[T]]) -> T:
             await asyncio.sleep(_RETRY_SECONDS)
 
 
-def migrate(engine: sa.Engine, revision: str = "head") -> None:
-    """Brings the schema up to `revision` in one transaction and under a lock, so that replicas that start together do it once."""
+def migrate(engine: sa.Engine, revision: str = "head", *, and_versions: Path | None = None) -> None:
+    """As `upgrade`, in one transaction."""
+
+    def transaction() -> None:
+        with engine.execution_options(levain_writes=True).begin() as connection:
+            upgrade(connection, revision, and_versions=and_versions)
+
+    _until_no_deadlock(transaction)
+
+
+def upgrade(connection: sa.Connection, revision: str = "head", *, and_versions: Path | None = None) -> None:
+    """Brings the schema up to `revision` under a lock, so that replicas that start together do it once.
+
+    A schema that this code does not know is of a newer version, and is left alone: each migration lets the version before it work on.
+    `and_versions`: a folder with migrations of a version to come.
+    """
+    if connection.dialect.name == "sqlite":  # its write transaction is the lock
+        return _upgrade(connection, revision, and_versions)
+    from levain_training.store.postgres import unhurried
+
+    with unhurried(connection):
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+        return _upgrade(connection, revision, and_versions)
+
+
+def _upgrade(connection: sa.Connection, revision: str, and_versions: Path | None) -> None:
     from alembic import command
     from alembic.config import Config
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
 
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent.parent / "migrations"))
-    with engine.execution_options(levain_writes=True).begin() as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
+    config, migrations = Config(), Path(__file__).parent.parent / "migrations"
+    config.set_main_option("script_location", str(migrations))
+    if and_versions is not None:
+        config.set_main_option("path_separator", "newline")
+        config.set_main_option("version_locations", f"{migrations / 'versions'}\n{and_versions}")
+    found = MigrationContext.configure(connection).get_current_revision()
+    if found is not None and found not in {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}:
+        log.info("the schema is newer than this code", extra={"revision": found})
+        return
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)

@@ -47,14 +47,17 @@ def find(connection: sa.Connection, tenant_id: str, job_id: str) -> Row | None:
 
 
 def lock(connection: sa.Connection, tenant_id: str, job_id: str) -> Row | None:
-    """The job's row, held until the transaction ends: a step that reads it without may count wrongly."""
-    touch = sa.update(jobs).where(key(tenant_id, job_id)).values(seq=jobs.c.seq).returning(jobs)
-    return connection.execute(touch).mappings().first()
+    """The job's row, held until the transaction ends: a step that reads it without may count wrongly.
+
+    Only in `Store.write`: on SQLite the transaction itself is the lock.
+    """
+    return connection.execute(sa.select(jobs).where(key(tenant_id, job_id)).with_for_update()).mappings().first()
 
 
 def change(connection: sa.Connection, row: Row, now: float, **values: Any) -> Row:
-    """The row with these values, written. `row` must be locked."""
-    written = sa.update(jobs).where(key(row["tenant_id"], row["job_id"])).values(updated_at=now, **values).returning(jobs)
+    """The row with these values, written. `row` must be locked. Its `updated_at` never goes back, though replicas' clocks differ."""
+    values["updated_at"] = max(now, row["updated_at"])
+    written = sa.update(jobs).where(key(row["tenant_id"], row["job_id"])).values(**values).returning(jobs)
     return connection.execute(written).mappings().one()
 
 

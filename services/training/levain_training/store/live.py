@@ -63,7 +63,7 @@ def read_seqs(connection: sa.Connection, keys: Iterable[JobKey]) -> dict[JobKey,
 
 
 def mark_published(connection: sa.Connection, marks: Mapping[JobKey, int]) -> None:
-    for (tenant_id, job_id), seq in marks.items():
+    for (tenant_id, job_id), seq in sorted(marks.items()):  # two replicas that lock jobs in other orders would wait for each other
         ahead = jobs.key(tenant_id, job_id) & (table.c.published_seq < seq)
         connection.execute(sa.update(table).where(ahead).values(published_seq=seq))
 

@@ -46,7 +46,7 @@ def record(connection: sa.Connection, chunk: ResultChunk, now: float, lease_seco
 
 def _keep_leases(connection: sa.Connection, row: sa.RowMapping, batch: int, ended: Iterable[sa.RowMapping], lease_until: float) -> None:
     """The chunk's batch lives. A late chunk may end products that went out again in other batches: they make room too."""
-    for touched in {p["batch"] for p in ended if p["batch"] is not None} | {batch}:
+    for touched in sorted({p["batch"] for p in ended if p["batch"] is not None} | {batch}):
         if not batches.release(connection, row, touched) and touched == batch:
             batches.renew(connection, row, batch, lease_until)
 

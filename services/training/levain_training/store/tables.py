@@ -59,6 +59,7 @@ jobs = sa.Table(
     sa.Column("reason", sa.String(64)),
     sa.Column("message", sa.Text),
     sa.Column("retry_of", sa.String(63)),
+    sa.Column("started_by", sa.String(16)),
     sa.Column("dataset_name", sa.String(63)),
     sa.Column("dataset_version", sa.Integer),
     sa.Column("dataset_sha256", sa.String(64)),
