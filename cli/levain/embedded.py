@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from prometheus_client import CollectorRegistry
 
 import levain_gateway.settings
 import levain_training.settings
-from levain.errors import BadInput, CommandFailed
+from levain.errors import CommandFailed
+from levain.listening import cant_listen, reached_at, written
 from levain.tokens import issuer_of, signed
 from levain_broker.memory import MemoryBroker
 from levain_contracts.claims import Role
@@ -31,6 +33,7 @@ from levain_training.service import TrainingService
 from levain_training.store.batches import lapse_all
 from levain_training.store.engine import make_engine, migrate
 from levain_training.worker import Worker, WorkerSettings
+from levain_training.worker_metrics import PrometheusWorkerMetrics
 
 log = logging.getLogger(__name__)
 
@@ -87,18 +90,19 @@ class EmbeddedStack:
             self.broker = MemoryBroker()
             started.push_async_callback(self.broker.close)
 
-            metrics = Metrics()
-            pool = ChildPool(max_children=self._workers, metrics=metrics)
+            registry = CollectorRegistry()
+            worker_metrics = PrometheusWorkerMetrics(registry)
+            pool = ChildPool(max_children=self._workers, metrics=worker_metrics)
             started.push_async_callback(pool.close)
             self._warming = [asyncio.create_task(_warm(pool, self._warm)) for _ in range(self._workers) if self._warm]
 
-            self.service = TrainingService(self._service_settings, self.broker, metrics=metrics)
+            self.service = TrainingService(self._service_settings, self.broker, metrics=Metrics(registry))
             await self.service.store.write(lapse_all)  # a broker in memory holds nothing of what was out before
             await self.service.start()
             started.push_async_callback(self.service.stop, self._drain_seconds)
             await self.service.dispatcher.repair_lapsed()
 
-            self.worker = Worker(self.broker, pool, self._worker_settings, metrics)
+            self.worker = Worker(self.broker, pool, self._worker_settings, worker_metrics)
             working = asyncio.create_task(self.worker.run())
             working.add_done_callback(_tell_why)
             started.push_async_callback(self.worker.stop, self._grace_seconds)
@@ -119,10 +123,8 @@ class EmbeddedStack:
         try:
             await gateway.start()
         except OSError as error:
-            why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
-            raise BadInput(f"can't listen on {_address(*self._listen)}: {why}; choose another address by --listen") from None
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._listen.host, self._listen.host)  # noqa: S104  # compared, not bound
-        self.url = f"http://{_address(host, gateway.port)}"
+            raise cant_listen(self._listen, error) from None
+        self.url = f"http://{written(reached_at(self._listen.host), gateway.port)}"
 
     def _gateway_settings(self, upstream_port: int) -> levain_gateway.settings.Settings:
         return levain_gateway.settings.Settings(
@@ -170,7 +172,3 @@ def _migrate(database_url: str) -> None:
     engine = make_engine(database_url)
     migrate(engine)
     engine.dispose()
-
-
-def _address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -25,8 +25,9 @@ from levain_training.service import TrainingService
 from levain_training.settings import Settings
 from levain_training.store.engine import make_engine, migrate
 from levain_training.worker import Worker, WorkerSettings
+from levain_training.worker_metrics import PrometheusWorkerMetrics
 
-ISSUER = TrustedIssuer(issuer="levain-tests", secret=SecretStr("a secret that is long enough for the tests"))
+ISSUER = TrustedIssuer(issuer="levain-tests", secret=SecretStr("a secret that is long enough for the tests"), roles=tuple(Role))
 WAIT_SECONDS = 30.0
 
 
@@ -96,10 +97,10 @@ class Client:
     def live(self, job_id: str, **options: Any) -> Any:
         return self.session.ws_connect(f"{self.base}/jobs/{job_id}/live", headers=self.headers, protocols=[PROTOCOL], **options)
 
-    async def watch(self, job_id: str) -> "Watched":
+    async def watch(self, job_id: str, seconds: float = WAIT_SECONDS) -> "Watched":
         """Until the server closes."""
         watched = Watched()
-        async with asyncio.timeout(WAIT_SECONDS), self.live(job_id) as socket:
+        async with asyncio.timeout(seconds), self.live(job_id) as socket:
             async for message in socket:
                 watched.take(message.data)
             watched.code = socket.close_code
@@ -172,7 +173,7 @@ async def running(folder: Path, *, slots: int = 2, **settings: Any) -> AsyncIter
     chosen = {"reconcile_seconds": 0.5, "drain_seconds": 0.2} | settings
     service = TrainingService(Settings(database_url=url, issuers=(ISSUER,), **chosen), broker)
     pool = ChildPool(max_children=max(slots, 1))
-    worker = Worker(broker, pool, WorkerSettings(slots=slots), service.metrics)
+    worker = Worker(broker, pool, WorkerSettings(slots=slots), PrometheusWorkerMetrics(service.metrics.registry))
     await service.start()
     working = asyncio.create_task(worker.run()) if slots else None
     try:

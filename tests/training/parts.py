@@ -40,9 +40,9 @@ class Parts:
         """A job in training whose events so far were published and marked long ago."""
         columns = {"dataset_name": "sales", "dataset_version": 1, "dataset_sha256": SHA}
         await self.store.write(jobs.create, "anna", job, spec(**fields), columns, NOW)
-        row = await self.store.write(analyses.claim, "analyst", NOW, LEASE_SECONDS)
-        assert row is not None
-        step = await self.store.write(analyses.finish, row, "analyst", analysis(names), NOW)
+        claimed = await self.store.write(analyses.claim, "analyst", NOW, LEASE_SECONDS)
+        assert claimed is not None
+        step = await self.store.write(analyses.finish, claimed.row, "analyst", analysis(names), NOW)
         assert step is not None
         await self.publisher.publish_step(step.events)
         await self.publisher.write_marks()
@@ -87,13 +87,14 @@ class Parts:
             yield tasks
 
 
-def make_parts(url: str, broker: MemoryBroker, *, batches_out: int = 4, busy_seconds: float = 5.0) -> Parts:
+def make_parts(url: str, broker: MemoryBroker, *, batches_out: int = 4, busy_seconds: float = 5.0, settled_seconds: float = 5.0) -> Parts:
     store = Store(make_engine(url, busy_seconds=busy_seconds))
     metrics = Metrics()
     publisher = EventPublisher(broker, store, metrics)
-    dispatcher = Dispatcher(broker, store, metrics, batches_out=batches_out, lease_seconds=LEASE_SECONDS)
+    settled = settled_seconds
+    dispatcher = Dispatcher(broker, store, metrics, batches_out=batches_out, lease_seconds=LEASE_SECONDS, settled_seconds=settled)
     tracker = ParallelProductProgressTracker(broker, store, publisher, dispatcher, metrics, LEASE_SECONDS)
-    reconciler = Reconciler(store, publisher, dispatcher, metrics, every_seconds=0.05)
+    reconciler = Reconciler(store, publisher, dispatcher, metrics, every_seconds=0.05, settled_seconds=settled)
     return Parts(broker, store, metrics, publisher, dispatcher, tracker, reconciler)
 
 

@@ -29,11 +29,11 @@ SMALL = sales_csv(["Brot", "Brezel"])
 
 
 @asynccontextmanager
-async def analysts(parts: Parts, count: int = 1) -> AsyncIterator[tuple[ChildPool, list[Analyst]]]:
+async def analysts(parts: Parts, count: int = 1, lease_seconds: float = 30) -> AsyncIterator[tuple[ChildPool, list[Analyst]]]:
     """Running; cancelled at the end, as in a stop."""
     pool = ChildPool(max_children=count)
-    settings = Settings(database_url="", issuers=(ISSUER,))
-    made = [Analyst(parts.store, pool, parts.publisher, parts.dispatcher, settings) for _ in range(count)]
+    settings = Settings(database_url="", issuers=(ISSUER,), analysis_lease_seconds=lease_seconds)
+    made = [Analyst(parts.store, pool, parts.publisher, parts.dispatcher, parts.metrics, settings) for _ in range(count)]
     running = [asyncio.create_task(analyst.run()) for analyst in made]
     try:
         yield pool, made
@@ -48,7 +48,7 @@ async def analysts(parts: Parts, count: int = 1) -> AsyncIterator[tuple[ChildPoo
 async def start(parts: Parts, job: str, body: bytes, tenant: str = "anna", **fields: Any) -> None:
     sha256 = hashlib.sha256(body).hexdigest()
     pieces = [body[i : i + datasets.PART_BYTES] for i in range(0, len(body), datasets.PART_BYTES)]
-    await parts.store.write(datasets.add_version, tenant, job, sha256, len(body), pieces, time.time())
+    await parts.store.write(datasets.add_version, tenant, job, sha256, len(body), lambda: pieces, time.time())
     columns = {"dataset_name": job, "dataset_version": 1, "dataset_sha256": sha256}
     await parts.store.write(jobs.create, tenant, job, spec(dataset=DatasetRef(name=job), **fields), columns, time.time())
 
@@ -146,12 +146,11 @@ def test_an_analyst_that_stops_while_the_store_is_away_ends_all_the_same(tmp_pat
 
 def test_what_was_read_while_the_store_was_away_is_written_when_it_is_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_engine, "_RETRY_SECONDS", 0.02)
-    monkeypatch.setattr("levain_training.analysis._LEASE_SECONDS", 0.3)
 
     async def scenario(parts: Parts) -> None:
         await start(parts, "job", SMALL)
         with closing(sqlite3.connect(tmp_path / "levain.db", isolation_level=None)) as other:
-            async with analysts(parts) as (pool, _):
+            async with analysts(parts, lease_seconds=0.3) as (pool, _):
                 await hold_reading(pool)
                 other.execute("BEGIN IMMEDIATE")
                 send_to_children(pool, signal.SIGCONT)
@@ -165,12 +164,11 @@ def test_what_was_read_while_the_store_was_away_is_written_when_it_is_back(tmp_p
     run(tmp_path, scenario, busy_seconds=0.05)
 
 
-def test_a_cancelled_job_ends_its_reading_and_frees_the_analyst(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("levain_training.analysis._LEASE_SECONDS", 0.3)
+def test_a_cancelled_job_ends_its_reading_and_frees_the_analyst(tmp_path: Path) -> None:
 
     async def scenario(parts: Parts) -> None:
         await start(parts, "large", SMALL)
-        async with analysts(parts) as (pool, _):
+        async with analysts(parts, lease_seconds=0.3) as (pool, _):
             await hold_reading(pool)
             await parts.store.write(jobs.cancel, "anna", "large", time.time())
             await start(parts, "small", SMALL)

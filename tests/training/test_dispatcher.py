@@ -13,8 +13,9 @@ from levain_broker.errors import BrokerError, BrokerUnavailable
 from levain_broker.memory import MemoryBroker
 from levain_broker.memory_server import MemoryServer
 from levain_broker.ports import Delivery
-from levain_contracts.tasks import TrainingTask
+from levain_contracts.tasks import TrainingTask, decode_task, encode
 from levain_contracts.topics import WorkQueue
+from levain_training.store import products
 
 NAMES = [f"p{i:03}" for i in range(100)]
 
@@ -120,9 +121,7 @@ def test_a_stop_in_the_middle_of_a_hand_out_leaves_no_batch_behind_that_was_not_
     run(tmp_path, scenario, Hesitant())
 
 
-def test_a_job_whose_model_is_not_installed_here_holds_up_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("levain_training.dispatcher.SETTLED_SECONDS", 0.0)
-
+def test_a_job_whose_model_is_not_installed_here_holds_up_no_other(tmp_path: Path) -> None:
     async def scenario(parts: Parts) -> None:
         await parts.analysed(NAMES, "strange", model="nowhere_installed")
         await parts.analysed(NAMES, "plain")
@@ -130,7 +129,7 @@ def test_a_job_whose_model_is_not_installed_here_holds_up_no_other(tmp_path: Pat
         assert await depth(parts) == 4
         assert parts.repairs() == {"waiting_products": 1}
 
-    run(tmp_path, scenario)
+    run(tmp_path, scenario, settled_seconds=0.0)
 
 
 async def deadly(delivery: Delivery) -> None:
@@ -154,11 +153,35 @@ def test_products_whose_workers_die_go_out_alone_once_and_are_then_failed(tmp_pa
     run(tmp_path, scenario)
 
 
-def test_a_dead_letter_is_not_lost_when_the_link_to_the_broker_breaks_again_and_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("levain_training.dispatcher.SETTLED_SECONDS", 0.0)
+def test_of_several_products_that_were_sent_on_as_alone_only_the_guilty_one_fails(tmp_path: Path) -> None:
+    """As by a worker whose child died without a word about which product it was at."""
+    guilty = NAMES[1]
 
+    async def scenario(parts: Parts) -> None:
+        async def work(delivery: Delivery) -> None:
+            task = decode_task(delivery.body)
+            together = [s.product_id for s in task.series]
+            if not task.alone:
+                await parts.broker.send(WorkQueue.TASKS, encode(task.model_copy(update={"alone": True})))
+            elif guilty in together:
+                return await delivery.give_back()
+            else:
+                await parts.results(chunk(together, batch=task.batch))
+            return await delivery.ack()
+
+        await parts.analysed(NAMES[:8])
+        dead_letters = parts.broker.consume(WorkQueue.DEAD_TASKS, parts.dispatcher.on_dead_letter, prefetch=1)
+        async with handing_out(parts), dead_letters, parts.broker.consume(WorkQueue.TASKS, work, prefetch=1):
+            parts.dispatcher.room_for("anna", "job")
+            await parts.state_is("completed")
+        failed = await parts.store.read(products.failed_ids, await parts.row())
+        assert failed == [guilty]
+        assert parts.repairs() == {"dead_letter": 2}
+
+    run(tmp_path, scenario, batches_out=1)
+
+
+def test_a_dead_letter_is_not_lost_when_the_link_to_the_broker_breaks_again_and_again(tmp_path: Path) -> None:
     async def scenario(parts: Parts) -> None:
         await parts.analysed(NAMES[:1])
         dead_letters = parts.broker.consume(WorkQueue.DEAD_TASKS, parts.dispatcher.on_dead_letter, prefetch=1)
@@ -174,7 +197,7 @@ def test_a_dead_letter_is_not_lost_when_the_link_to_the_broker_breaks_again_and_
             await parts.state_is("failed")
             assert (await parts.row())["reason"] == "all_products_failed"
 
-    run(tmp_path, scenario)
+    run(tmp_path, scenario, settled_seconds=0.0)
 
 
 def test_a_dead_letter_that_cannot_be_read_is_dropped(tmp_path: Path) -> None:

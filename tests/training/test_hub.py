@@ -1,5 +1,6 @@
 """The hub: order, bounds and isolation, for any interleaving of frames, joins, leaves and slow readers."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from hypothesis import given, settings
@@ -12,20 +13,30 @@ BUDGET_BYTES = 1000
 
 
 def frame(seq: int, size: int = 100, terminal: bool = False) -> Encoded:
-    return Encoded(seq, terminal, seq.to_bytes(4, "big") + b"x" * (size - 4))
+    return Encoded(seq, terminal, size.to_bytes(2, "big") + seq.to_bytes(2, "big") + b"x" * (size - 4))
+
+
+def numbers(wire: bytes) -> Iterator[int]:
+    """Of the frames in it, in order."""
+    start = 0
+    while start < len(wire):
+        yield int.from_bytes(wire[start + 2 : start + 4], "big")
+        start += int.from_bytes(wire[start : start + 2], "big")
 
 
 @dataclass
 class Outlet:
-    """A socket whose peer reads when it is told to."""
+    """A socket whose peer reads when it is told to. A frame begins with its size and its number."""
 
     sent: list[int] = field(default_factory=list)
+    writes: int = 0
     buffered: int = 0
     reads: bool = True
     viewer: Viewer | None = None
 
     def write(self, wire: bytes) -> None:
-        self.sent.append(int.from_bytes(wire[:4], "big"))
+        self.writes += 1
+        self.sent += numbers(wire)
         if not self.reads:
             self.buffered += len(wire)
         if self.buffered > BUDGET_BYTES and self.viewer is not None:
@@ -140,6 +151,18 @@ def test_what_a_viewer_got_while_it_waited_counts_as_known() -> None:
     assert viewer.start(frame(5)) == 6
 
 
+def test_frames_of_one_moment_are_one_write_for_who_reads_and_the_newest_alone_for_who_does_not() -> None:
+    hub, key, reading, stalled = Hub(), ("t", "j"), Outlet(), Outlet(reads=False)
+    hub.add(key, started(reading))
+    full = started(stalled)
+    full.pause()
+    hub.add(key, full)
+    hub.deliver(key, frame(1), frame(2), frame(3))
+    assert (reading.sent, reading.writes) == ([1, 2, 3], 1)
+    stalled.drain()
+    assert stalled.sent == [3]
+
+
 def test_removing_twice_or_a_stranger_changes_nothing() -> None:
     hub = Hub()
     viewer = started(Outlet())
@@ -172,12 +195,13 @@ class HubMachine(RuleBasedStateMachine):
         viewer.start()
         self.open.append((key, viewer, outlet, len(self.delivered[key])))
 
-    @rule(key=st.sampled_from(KEYS), size=st.integers(4, 400))
-    def deliver(self, key: tuple[str, str], size: int) -> None:
+    @rule(key=st.sampled_from(KEYS), sizes=st.lists(st.integers(4, 400), min_size=1, max_size=4))
+    def deliver(self, key: tuple[str, str], sizes: list[int]) -> None:
         # The frame's content tells its job, so that a leak between jobs shows.
-        seq = 3 * (len(self.delivered[key]) + 1) + KEYS.index(key)
-        self.delivered[key].append(seq)
-        assert self.hub.deliver(key, frame(seq, size)) == sum(1 for k, *_ in self.open if k == key)
+        first = len(self.delivered[key]) + 1
+        burst = [frame(3 * (first + i) + KEYS.index(key), size) for i, size in enumerate(sizes)]
+        self.delivered[key] += [f.seq for f in burst]
+        assert self.hub.deliver(key, *burst) == sum(1 for k, *_ in self.open if k == key)
 
     @rule(data=st.data())
     def leave(self, data: st.DataObject) -> None:
@@ -198,7 +222,7 @@ class HubMachine(RuleBasedStateMachine):
             seqs = outlet.sent
             assert seqs == sorted(seqs)
             assert all(seq % 3 == KEYS.index(key) for seq in seqs)
-            assert outlet.buffered <= BUDGET_BYTES + 400  # one frame may cross it
+            assert outlet.buffered <= BUDGET_BYTES + 4 * 400  # one write may cross it
             since = self.delivered[key][joined:]
             if outlet.reads:
                 assert seqs == since
@@ -225,5 +249,5 @@ def test_seen_is_the_newest_number_of_each_watched_job(calls: list[tuple[tuple[s
     for key in watched:
         hub.add(key, started(Outlet()))
     for key, seq in calls:
-        hub.deliver(key, frame(seq))
+        hub.deliver(key, Encoded(seq, False, b""))
     assert hub.seen() == {key: max((s for k, s in calls if k == key), default=0) for key in watched}

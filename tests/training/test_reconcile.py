@@ -4,7 +4,6 @@ import asyncio
 import time
 from pathlib import Path
 
-import pytest
 import sqlalchemy as sa
 from tests.store.bookkeeper import LEASE_SECONDS, chunk, spec
 from tests.training.harness import Stack, sales_csv
@@ -16,20 +15,14 @@ from levain_contracts.topics import WorkQueue
 from levain_training.store import batches, jobs
 
 
-def settle_within(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    for module in ("dispatcher", "reconcile"):
-        monkeypatch.setattr(f"levain_training.{module}.SETTLED_SECONDS", seconds)
-
-
 async def rounds(parts: Parts, count: int = 3) -> None:
     for _ in range(count):
         await parts.reconciler.once()
         await parts.publisher.write_marks()
 
 
-def test_a_quiet_system_with_running_suspended_and_ended_jobs_has_nothing_to_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_quiet_system_with_running_suspended_and_ended_jobs_has_nothing_to_mend(tmp_path: Path) -> None:
     """Marks are written every half second; what is older than one counts as lost here."""
-    settle_within(monkeypatch, 1.0)
 
     async def scenario(stack: Stack) -> None:
         client = stack.client()
@@ -45,12 +38,10 @@ def test_a_quiet_system_with_running_suspended_and_ended_jobs_has_nothing_to_men
         await asyncio.sleep(1.5)
         assert await stack.repairs() == {}
 
-    run_stack(scenario, tmp_path, reconcile_seconds=0.05)
+    run_stack(scenario, tmp_path, settled_seconds=1.0, reconcile_seconds=0.05)
 
 
-def test_the_last_event_that_the_broker_did_not_take_is_published_again_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settle_within(monkeypatch, 0.0)
-
+def test_the_last_event_that_the_broker_did_not_take_is_published_again_once(tmp_path: Path) -> None:
     async def scenario(parts: Parts) -> None:
         await parts.analysed(["brot", "brezel"])
         parts.broker.break_link()
@@ -66,12 +57,11 @@ def test_the_last_event_that_the_broker_did_not_take_is_published_again_once(tmp
         row = await parts.row()
         assert row["published_seq"] == row["seq"]
 
-    run(tmp_path, scenario)
+    run(tmp_path, scenario, settled_seconds=0.0)
 
 
-def test_an_event_lost_before_a_later_one_needs_no_repair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_event_lost_before_a_later_one_needs_no_repair(tmp_path: Path) -> None:
     """Viewers close the gap by a read."""
-    settle_within(monkeypatch, 0.0)
 
     async def scenario(parts: Parts) -> None:
         await parts.analysed(["brot", "brezel"])
@@ -83,12 +73,10 @@ def test_an_event_lost_before_a_later_one_needs_no_repair(tmp_path: Path, monkey
         await rounds(parts)
         assert parts.repairs() == {}
 
-    run(tmp_path, scenario)
+    run(tmp_path, scenario, settled_seconds=0.0)
 
 
-def test_a_suspend_takes_a_number_without_an_event_and_is_no_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settle_within(monkeypatch, 0.0)
-
+def test_a_suspend_takes_a_number_without_an_event_and_is_no_loss(tmp_path: Path) -> None:
     async def scenario(parts: Parts) -> None:
         await parts.analysed(["brot"])
         await parts.store.write(jobs.set_suspended, "anna", "job", True, NOW)
@@ -96,7 +84,7 @@ def test_a_suspend_takes_a_number_without_an_event_and_is_no_loss(tmp_path: Path
         row = await parts.row()
         assert (parts.repairs(), row["published_seq"], row["seq"]) == ({}, 3, 3)
 
-    run(tmp_path, scenario)
+    run(tmp_path, scenario, settled_seconds=0.0)
 
 
 def test_marks_of_two_steps_that_end_out_of_order_do_not_go_back(tmp_path: Path) -> None:
@@ -144,9 +132,8 @@ def test_a_job_past_its_deadline_is_ended_and_its_event_published(tmp_path: Path
     run(tmp_path, scenario)
 
 
-def test_a_repair_that_fails_holds_up_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_repair_that_fails_holds_up_no_other(tmp_path: Path) -> None:
     """An event that can't be rebuilt, and a broker that is away: deadlines end jobs all the same."""
-    settle_within(monkeypatch, 0.0)
 
     async def scenario(parts: Parts) -> None:
         await parts.analysed(["brot"], "broken")
@@ -157,7 +144,7 @@ def test_a_repair_that_fails_holds_up_no_other(tmp_path: Path, monkeypatch: pyte
         await rounds(parts)
         assert (await parts.row("late"))["reason"] == "deadline_exceeded"
 
-    run(tmp_path, scenario)
+    run(tmp_path, scenario, settled_seconds=0.0)
 
 
 def spoil(connection: sa.Connection, job: str) -> None:

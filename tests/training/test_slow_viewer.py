@@ -10,7 +10,7 @@ from tests.training.harness import Client, Stack, abort, run, sales_csv
 
 from levain_contracts.events import AnalysisData, Event, encode
 from levain_contracts.report import DataReport
-from levain_training.wire import AsgiSocket, LiveSocketProtocol, payload_of, text_frame
+from levain_training.wire import AsgiSocket, LiveSocketProtocol, payloads_of, text_frame
 
 EVENTS = 1000
 
@@ -145,7 +145,7 @@ def test_a_raw_frame_is_what_the_library_would_write(size: int) -> None:
 
     payload = b"x" * size
     assert text_frame(payload) == Frame(Opcode.TEXT, payload).serialize(mask=False)
-    assert payload_of(text_frame(payload)) == payload
+    assert list(payloads_of(text_frame(b"before") + text_frame(payload) + text_frame(b"behind"))) == [b"before", payload, b"behind"]
 
 
 def test_both_sockets_offer_the_same_to_the_hub() -> None:

@@ -110,3 +110,33 @@ def test_the_forecast_of_a_product_is_the_newest_of_a_completed_job(tmp_path: Pa
         assert (await client.ask("GET", "/products/unknown/forecast"))[1]["code"] == "no_forecast"
 
     run(scenario, tmp_path)
+
+
+def test_only_the_operator_asks_what_changed_of_all_tenants(tmp_path: Path) -> None:
+    async def scenario(stack: Stack) -> None:
+        anna, bert, operator = stack.client(), stack.client("bert"), stack.client("levain", Role.OPERATOR)
+        for client in (anna, bert):
+            await client.upload(sales_csv(["bad one", "Brot"]))
+            await client.start("job", "fails_some")
+            await client.ended("job")
+        operator.base = anna.base.removesuffix("/tenants/anna/training") + "/training"
+        status, answer = await operator.ask("GET", "/jobs")
+        assert (status, answer["more"]) == (200, False)
+        jobs = {job["tenant_id"]: job for job in answer["items"]}
+        assert jobs.keys() == {"anna", "bert"}
+        assert jobs["anna"]["started_by"] == "trainer"
+        assert jobs["anna"] == await anna.job("job")
+        assert [f["product"] for f in jobs["bert"]["failures"]] == ["bad one"]
+        status, first = await operator.ask("GET", "/jobs?limit=1")
+        _, second = await operator.ask("GET", f"/jobs?limit=1&changed_after={first['cursor']}")
+        assert [first["more"], second["more"]] == [True, True]
+        assert {first["items"][0]["tenant_id"], second["items"][0]["tenant_id"]} == {"anna", "bert"}
+        status, problem = await operator.ask("GET", "/jobs?changed_after=rubbish")
+        assert (status, problem["errors"][0]["field"]) == (422, "changed_after")
+        anna.base = operator.base
+        status, problem = await anna.ask("GET", "/jobs")
+        assert (status, problem["code"]) == (403, "operator_only")
+        anna.token = "rubbish"
+        assert (await anna.ask("GET", "/jobs"))[0] == 401
+
+    run(scenario, tmp_path)

@@ -17,6 +17,7 @@ import pytest
 from tests.training.harness import ISSUER, Client, sales_csv
 
 from levain_contracts.claims import sign
+from levain_training import worker_settings
 from levain_training.settings import SETTINGS, Settings, from_environment
 
 INJECTED = {f"LEVAIN_{name}PORT": "tcp://10.0.0.1:80" for name in ("", "GATEWAY_", "TRAINING_", "RABBITMQ_")}
@@ -58,7 +59,10 @@ def process(module: str, *arguments: str, **settings: str) -> Iterator["subproce
         (["serve"], {"LEVAIN_DATABASE_URL": "sqlite://", "LEVAIN_BATCHES_OUT": "many"}, 78, "LEVAIN_BATCHES_OUT"),
         (["serve"], {"LEVAIN_DATABASE_URL": "sqlite://", "LEVAIN_URI_PREFIXES": '{"a": ["http://x/"]}'}, 78, "LEVAIN_URI_PREFIXES"),
         (["serve"], {"LEVAIN_DATABASE_URL": "sqlite://", "LEVAIN_TRUSTED_ISSUERS": "[]"}, 78, "LEVAIN_TRUSTED_ISSUERS"),
-        (["worker"], {}, 78, "LEVAIN_BROKER_URL: a worker needs a broker"),
+        (["worker"], {}, 78, "LEVAIN_BROKER_URL is not set: a worker needs a broker"),
+        (["worker"], {"LEVAIN_BROKER_URL": "amqp:secret"}, 78, "LEVAIN_BROKER_URL: expected an address such as amqp://user"),
+        (["serve"], {"LEVAIN_DATABASE_URL": "sqlite://", "LEVAIN_CHUNK_SECONDS": "-1"}, 78, "LEVAIN_CHUNK_SECONDS"),
+        (["migrate"], {}, 78, "LEVAIN_DATABASE_URL is not set"),
         (["dance"], {}, 2, "usage: levain-training serve|worker|migrate"),
     ],
 )
@@ -74,6 +78,12 @@ def test_the_frozen_settings_have_the_defaults_of_the_table() -> None:
     different = {n for n in vars(plain) if getattr(plain, n) != getattr(given, n)}
     assert different == {"listen", "drain_seconds"}, "the listen address of an embedded service is a free port"
     assert len(SETTINGS) == len(vars(plain))
+
+
+def test_the_workers_settings_have_the_defaults_of_the_table() -> None:
+    given, plain = worker_settings.from_environment(environment()), worker_settings.WorkerProcess()
+    assert given == plain
+    assert len(worker_settings.SETTINGS) == len(vars(plain)) - 1 + len(vars(plain.worker))
 
 
 def test_service_and_gateway_as_processes_train_a_job_and_end_politely(tmp_path: Path) -> None:

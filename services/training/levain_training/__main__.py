@@ -1,27 +1,20 @@
 """The command `levain-training`: roles `serve`, `worker` and `migrate`; the only reader of the environment in this deployable."""
 
-import asyncio
-import gc
-import logging
+import errno
 import os
+import socket
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
 import uvloop
 
-from levain_asgi.process import raise_file_limit, until_asked_to_stop
-from levain_broker.memory import MemoryBroker
-from levain_broker.ports import Broker
+from levain_asgi.process import raise_file_limit
 from levain_logs import configure
 from levain_settings import EXIT_CODE, SettingsError, load
-from levain_training.settings import IN_MEMORY, WORKER_SETTINGS, Settings, from_environment
-from levain_training.store.engine import make_engine, migrate
+from levain_training import settings, worker_settings
 
-if TYPE_CHECKING:
-    from levain_training.service import TrainingService
-
-log = logging.getLogger(__name__)
+_CANT_LISTEN = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES)
 
 
 def main() -> int:
@@ -30,70 +23,54 @@ def main() -> int:
         sys.stderr.write(f"usage: levain-training {'|'.join(ROLES)}\n")
         return 2
     try:
-        if role == "worker" and load(WORKER_SETTINGS, os.environ)["LEVAIN_BROKER_URL"] == IN_MEMORY:
-            raise SettingsError(f"LEVAIN_BROKER_URL: a worker needs a broker that other processes reach, and {IN_MEMORY} is none")
-        settings = from_environment(os.environ)
+        return ROLES[role](os.environ)
     except SettingsError as error:
         sys.stderr.write(f"levain-training: {error}\n")
         return EXIT_CODE
-    configure(settings.log_level)
-    raise_file_limit()
-    return ROLES[role](settings)
 
 
-def _migrate(settings: Settings) -> int:
-    engine = make_engine(settings.database_url)
+def _serve(environment: Mapping[str, str]) -> int:
+    values, worker_values = settings.from_environment(environment), worker_settings.from_environment(environment)
+    configure(values.log_level)
+    from levain_training.serve import serve
+
+    return _run(serve(values, worker_values))
+
+
+def _work(environment: Mapping[str, str]) -> int:
+    values = worker_settings.from_environment(environment)
+    if values.broker_url is None:
+        raise SettingsError("LEVAIN_BROKER_URL is not set: a worker needs a broker that other processes reach")
+    configure(values.log_level)
+    from levain_training.work import work
+
+    return _run(work(values))
+
+
+def _migrate(environment: Mapping[str, str]) -> int:
+    values = load(settings.MIGRATE_SETTINGS, environment)
+    configure(values["LEVAIN_LOG_LEVEL"])
+    from levain_training.store.engine import make_engine, migrate
+
+    engine = make_engine(values["LEVAIN_DATABASE_URL"])
     migrate(engine)
     engine.dispose()
     return 0
 
 
-def _serve(settings: Settings) -> int:
-    return _migrate(settings) or uvloop.run(_served(settings))
-
-
-async def _served(settings: Settings) -> int:
-    """With the broker in memory the workers are here too: nobody else could reach the tasks."""
-    from levain_training.service import TrainingService
-    from levain_training.store.batches import lapse_all
-
-    asked = asyncio.create_task(until_asked_to_stop())
-    broker = MemoryBroker()
-    service = TrainingService(settings, broker)
-    await service.store.write(lapse_all)
+def _run(process: Coroutine[Any, Any, None]) -> int:
+    raise_file_limit()
     try:
-        await service.start()
+        uvloop.run(process)
     except OSError as error:
-        sys.stderr.write(
-            f"levain-training: can't listen on {settings.listen.host}:{settings.listen.port} or for metrics: {error.strerror}\n"
-        )
+        if error.errno not in _CANT_LISTEN and not isinstance(error, socket.gaierror):
+            raise
+        sys.stderr.write(f"levain-training: can't listen where LEVAIN_LISTEN or LEVAIN_METRICS_LISTEN says: {error.strerror}\n")
         return EXIT_CODE
-    await service.dispatcher.repair_lapsed()
-    gc.freeze()
-    log.info("serving", extra={"port": service.port})
-    await _work(broker, settings, asked, service)
-    await broker.close()
     return 0
 
 
-async def _work(broker: Broker, settings: Settings, asked: asyncio.Task[None], service: "TrainingService") -> None:
-    """Works until it is asked to stop, reports what is finished, then lets the service store it and stop."""
-    from levain_training.children import ChildPool
-    from levain_training.worker import Worker, WorkerSettings
-
-    pool = ChildPool(max_children=settings.worker_slots, memory_limit_bytes=settings.child_memory_bytes, metrics=service.metrics)
-    limits = WorkerSettings(slots=settings.worker_slots, product_seconds=settings.product_seconds)
-    worker = Worker(broker, pool, limits, service.metrics)
-    working = asyncio.create_task(worker.run())
-    await asked
-    log.info("stopping")
-    await worker.stop()
-    await working
-    await service.stop()
-    await pool.close()
-
-
-ROLES: dict[str, Callable[[Settings], int]] = {"serve": _serve, "worker": _serve, "migrate": _migrate}
+ROLES: dict[str, Callable[[Mapping[str, str]], int]] = {"serve": _serve, "worker": _work, "migrate": _migrate}
 
 
 if __name__ == "__main__":

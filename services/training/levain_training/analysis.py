@@ -20,6 +20,7 @@ from levain_contracts.resources import JobSpec
 from levain_contracts.tasks import ShopCalendar
 from levain_training.children import ChildDied, ChildPool, ChildSilent
 from levain_training.dispatcher import Dispatcher
+from levain_training.metrics import Metrics
 from levain_training.publisher import EventPublisher
 from levain_training.settings import Settings
 from levain_training.store import analyses, datasets
@@ -30,7 +31,6 @@ from levain_training.uris import prefixes_of
 log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 2.0
-_LEASE_SECONDS = 30.0
 # A file that ends its reader twice would end it for ever.
 _MAX_ANALYSES = 2
 
@@ -55,12 +55,16 @@ class _Reading:
 class Analyst:
     """One job at a time; `wake` says that there may be one. Several analysts, here or in other replicas, share the work."""
 
-    def __init__(self, store: Store, pool: ChildPool, publisher: EventPublisher, dispatcher: Dispatcher, settings: Settings) -> None:
+    def __init__(
+        self, store: Store, pool: ChildPool, publisher: EventPublisher, dispatcher: Dispatcher, metrics: Metrics, settings: Settings
+    ) -> None:
         self._store = store
         self._pool = pool
         self._publisher = publisher
         self._dispatcher = dispatcher
+        self._metrics = metrics
         self._settings = settings
+        self._lease_seconds = settings.analysis_lease_seconds
         self._name = secrets.token_hex(8)
         self._wake = asyncio.Event()
 
@@ -81,9 +85,12 @@ class Analyst:
 
     async def analyse_one(self) -> bool:
         """False where no job waits."""
-        row = await self._store.write(analyses.claim, self._name, time.time(), _LEASE_SECONDS)
-        if row is None:
+        claimed = await self._store.write(analyses.claim, self._name, time.time(), self._lease_seconds)
+        if claimed is None:
             return False
+        row = claimed.row
+        if claimed.taken_over:
+            self._metrics.repaired("analyst_died")
         working = asyncio.create_task(self._analyse(row))
         try:
             await self._hold(row, working)
@@ -99,7 +106,7 @@ class Analyst:
     async def _hold(self, row: sa.RowMapping, working: asyncio.Task[None]) -> None:
         """Renews the lease until the work ends, and ends the work when the job is no longer ours."""
         while not working.done():
-            await asyncio.wait({working}, timeout=_LEASE_SECONDS / 3)
+            await asyncio.wait({working}, timeout=self._lease_seconds / 3)
             if not working.done() and not await self._renewed(row):
                 working.cancel()  # the job was cancelled, or another analyst has it
         with suppress(asyncio.CancelledError):
@@ -107,7 +114,7 @@ class Analyst:
 
     async def _renewed(self, row: sa.RowMapping) -> bool:
         try:
-            return await self._store.write(analyses.renew, row, self._name, time.time() + _LEASE_SECONDS)
+            return await self._store.write(analyses.renew, row, self._name, time.time() + self._lease_seconds)
         except StoreUnavailable as error:
             log.warning("lease not renewed", extra={"job_id": row["job_id"], "error": str(error)})
             return True

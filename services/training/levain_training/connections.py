@@ -11,6 +11,7 @@ from functools import partial
 from levain_contracts import frames
 from levain_contracts.closecodes import CloseCode, restart_reason
 from levain_contracts.frames import Frame
+from levain_training.bursts import Bursts
 from levain_training.hub import Encoded, Hub, JobKey, Viewer
 from levain_training.metrics import Metrics
 from levain_training.store import live
@@ -53,6 +54,7 @@ class Connection:
 class ConnectionManager:
     def __init__(self, store: Store, metrics: Metrics, *, budget_bytes: int, slow_seconds: float, max_viewers_per_tenant: int) -> None:
         self.hub = Hub()
+        self._bursts = Bursts(self.hub)
         self.draining = False
         self._store = store
         self._metrics = metrics
@@ -141,6 +143,10 @@ class ConnectionManager:
         self._metrics.frames_sent(frames_sent, bytes_sent)
         self._metrics.frames_conflated(conflated)
 
+    def deliver(self, key: JobKey, frame: Frame) -> None:
+        """To every viewer of the job, with what else comes in the same moment."""
+        self._bursts.deliver(key, encoded(frame))
+
     async def refresh(self, key: JobKey) -> None:
         """Sends every viewer of the job a fresh snapshot (and the terminal frame where the job has ended)."""
         if not self.hub.watched(key):
@@ -149,9 +155,9 @@ class ConnectionManager:
         if found is None:
             return
         snapshot, terminal = found
-        self.hub.deliver(key, encoded(snapshot))
+        self.deliver(key, snapshot)
         if terminal is not None:
-            self.hub.deliver(key, encoded(frames.frame(terminal)))
+            self.deliver(key, frames.frame(terminal))
 
     def resend_snapshots(self) -> None:
         """After a new session with the broker: what came before it may be lost."""

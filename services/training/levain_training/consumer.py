@@ -1,4 +1,4 @@
-"""Broker -> consumer -> hub: the one consumer of this replica. It decodes each event once and encodes its frame once."""
+"""Broker -> consumer -> bursts: the one consumer of this replica. It decodes each event once and encodes its frame once."""
 
 import logging
 from contextlib import AbstractAsyncContextManager
@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from levain_broker.ports import Broker
 from levain_contracts import frames
 from levain_contracts.events import UnreadableEvent, decode
-from levain_training.connections import ConnectionManager, encoded
+from levain_training.connections import ConnectionManager
 from levain_training.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -37,5 +37,5 @@ class EventConsumer:
         if not self._connections.hub.watched(key):
             self._metrics.event_consumed(event.type.value, "unwatched")
             return
-        self._connections.hub.deliver(key, encoded(frames.frame(event)))
+        self._connections.deliver(key, frames.frame(event))
         self._metrics.event_consumed(event.type.value, "delivered")

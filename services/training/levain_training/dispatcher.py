@@ -3,12 +3,11 @@
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from levain_broker.errors import BrokerError
-from levain_broker.ports import Broker, Delivery
+from levain_broker.ports import PUBLISH_TIMEOUT_SECONDS, Broker, Delivery
 from levain_contracts.jobs import JobState
 from levain_contracts.resources import JobSpec
 from levain_contracts.tasks import FailedProduct, ResultChunk, TrainingTask, UnreadableWork, decode_task, encode
@@ -24,21 +23,27 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _REPAIRS_AT_ONCE = 100
-# What a job did more recently may still be on its way: it is not lost yet.
-SETTLED_SECONDS = 5.0
+# Hand-outs of a hundred jobs that begin together: one after the other the last would look forgotten. As many as the store writes at once.
+_AT_ONCE = 4
 
 
 class Dispatcher:
     """`room_for` says that a job may have room; the work itself happens in `run`, once however often it was said."""
 
-    def __init__(self, broker: Broker, store: Store, metrics: Metrics, *, batches_out: int, lease_seconds: float) -> None:
+    def __init__(
+        self, broker: Broker, store: Store, metrics: Metrics, *, batches_out: int, lease_seconds: float, settled_seconds: float
+    ) -> None:
         self._broker = broker
         self._store = store
         self._metrics = metrics
         self._batches_out = batches_out
         self._lease_seconds = lease_seconds
+        self._settled_seconds = settled_seconds
+        # A hand-out whose process dies before its batches are sent is found after so long, and not after a whole lease.
+        self._sending_seconds = min(lease_seconds, settled_seconds + batches_out * PUBLISH_TIMEOUT_SECONDS)
         self._wanted: dict[tuple[str, str], None] = {}
         self._wake = asyncio.Event()
+        self._room = asyncio.Semaphore(_AT_ONCE)
 
     def room_for(self, tenant_id: str, job_id: str) -> None:
         self._wanted[tenant_id, job_id] = None
@@ -50,11 +55,14 @@ class Dispatcher:
             await self._wake.wait()
             self._wake.clear()
             wanted, self._wanted = self._wanted, {}
-            for tenant_id, job_id in wanted:
-                try:
-                    await self.hand_out(tenant_id, job_id)
-                except (StoreUnavailable, BrokerError) as error:
-                    log.warning("hand-out failed", extra={"job_id": job_id, "error": str(error)})
+            await asyncio.gather(*(self._handed_out(*key) for key in wanted))
+
+    async def _handed_out(self, tenant_id: str, job_id: str) -> None:
+        try:
+            async with self._room:
+                await self.hand_out(tenant_id, job_id)
+        except (StoreUnavailable, BrokerError) as error:
+            log.warning("hand-out failed", extra={"job_id": job_id, "error": str(error)})
 
     async def hand_out(self, tenant_id: str, job_id: str) -> int:
         """Returns the number of batches that went out."""
@@ -70,25 +78,26 @@ class Dispatcher:
         return await _to_its_end(self._take_and_send(tenant_id, job_id, taste))
 
     async def _take_and_send(self, tenant_id: str, job_id: str, taste: Taste) -> int:
-        tasks = await self._store.write(batches.take, tenant_id, job_id, taste, self._batches_out, time.time(), self._lease_seconds)
+        tasks = await self._store.write(batches.take, tenant_id, job_id, taste, self._batches_out, time.time(), self._sending_seconds)
         await self._send(tasks)
         return len(tasks)
 
     async def _send(self, tasks: list[TrainingTask]) -> None:
-        """What the broker does not take lapses at once, so that the next repair sends it again."""
-        unsent = deque(tasks)
+        """Their leases run from here on. What the broker does not take lapses at once, so that the next repair sends it again."""
+        sent = 0
         try:
-            while unsent:
-                await self._broker.send(WorkQueue.TASKS, await asyncio.to_thread(encode, unsent[0]))
-                unsent.popleft()
+            for task in tasks:
+                await self._broker.send(WorkQueue.TASKS, await asyncio.to_thread(encode, task))
+                sent += 1
                 self._metrics.task_sent()
-        except BrokerError:
-            await self._store.write(batches.lapse, unsent)
-            raise
+        finally:
+            if tasks:
+                await self._store.write(batches.hold, tasks[:sent], tasks[sent:], time.time() + self._lease_seconds)
 
     async def repair_waiting(self) -> None:
         """Jobs that have room and products that wait, though nobody said so."""
-        for row in await self._store.read(batches.waiting_jobs, self._batches_out, time.time() - SETTLED_SECONDS, _REPAIRS_AT_ONCE):
+        before = time.time() - self._settled_seconds
+        for row in await self._store.read(batches.waiting_jobs, self._batches_out, before, _REPAIRS_AT_ONCE):
             if await self.hand_out(row["tenant_id"], row["job_id"]):
                 self._metrics.repaired("waiting_products")
 
@@ -98,20 +107,23 @@ class Dispatcher:
                 self._metrics.repaired("lapsed_batch")
 
     async def _send_again(self, tenant_id: str, job_id: str, batch: int) -> bool:
-        task = await self._store.write(batches.take_again, tenant_id, job_id, batch, time.time(), self._lease_seconds)
+        task = await self._store.write(batches.take_again, tenant_id, job_id, batch, time.time(), self._sending_seconds)
         if task is None:
             return False
         await self._send([task])
         return True
 
     async def on_dead_letter(self, delivery: Delivery) -> None:
-        """A batch that killed its workers: each open product goes out alone, once; one that was alone has failed."""
+        """A batch that killed its workers: each open product goes out alone, once; one that was alone has failed.
+
+        A worker may send the rest of a batch on as `alone` without knowing which of its products is the guilty one.
+        """
         try:
             task = decode_task(delivery.body)
         except UnreadableWork as error:
             log.warning("dead letter dropped", extra={"error": str(error)})
         else:
-            if task.alone:
+            if task.alone and len(task.series) == 1:
                 await self._broker.send(WorkQueue.RESULTS, encode(_lost(task)))
             else:
                 await self._store.write(batches.isolate, task)

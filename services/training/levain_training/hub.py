@@ -1,4 +1,4 @@
-"""Consumer -> hub -> sockets: who watches which job, and what a slow viewer is sent. Pure: no I/O and no clock."""
+"""Bursts -> hub -> sockets: who watches which job, and what a slow viewer is sent. Pure: no I/O and no clock."""
 
 from collections import deque
 from collections.abc import Callable
@@ -99,7 +99,7 @@ class Viewer:
 
 
 class Hub:
-    """Hands each frame to every viewer of its job, in the order of the calls, and to nobody else."""
+    """Hands frames to every viewer of their job, in the order of the calls, and to nobody else."""
 
     def __init__(self) -> None:
         self._viewers: dict[JobKey, dict[Viewer, None]] = {}
@@ -117,21 +117,24 @@ class Hub:
             del self._viewers[key]
             self._seen.pop(key, None)
 
-    def deliver(self, key: JobKey, frame: Encoded) -> int:
-        """The number of viewers that it was offered to."""
+    def deliver(self, key: JobKey, *frames: Encoded) -> int:
+        """The number of viewers that they were offered to; one that takes all of them gets them in one write."""
         if key in self._viewers:
-            self._seen[key] = max(frame.seq, self._seen.get(key, 0))
+            self._seen[key] = max(self._seen.get(key, 0), *(f.seq for f in frames))
         # A copy: a terminal frame's `on_end` may remove its viewer.
         viewers = tuple(self._viewers.get(key, ()))
-        wire, size_bytes = frame.wire, len(frame.wire)
+        terminal = any(f.terminal for f in frames)
+        wire = b"".join(f.wire for f in frames)
+        count, size_bytes = len(frames), len(wire)
         for viewer in viewers:
             # `Viewer.offer`, unrolled: with a thousand viewers its call costs a fifth of our share of the work (docs/performance.md).
-            if viewer.open and not frame.terminal:
+            if viewer.open and not terminal:
                 viewer.write(wire)
-                viewer.sent_frames += 1
+                viewer.sent_frames += count
                 viewer.sent_bytes += size_bytes
             else:
-                viewer.offer(frame)
+                for frame in frames:
+                    viewer.offer(frame)
         return len(viewers)
 
     def watched(self, key: JobKey) -> bool:

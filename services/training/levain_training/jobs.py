@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from levain_contracts.claims import Role
 from levain_contracts.jobs import JobState
 from levain_contracts.report import DataReport
 from levain_contracts.resources import MAX_SELECTED_PRODUCTS, Dataset, DatasetRef, Job, JobSpec
@@ -49,14 +50,14 @@ class Jobs:
         self._samples = samples
         self._settings = settings
 
-    async def put(self, tenant_id: str, job_id: str, spec: JobSpec, retry_of: str | None = None) -> tuple[Job, bool]:
+    async def put(self, tenant_id: str, job_id: str, spec: JobSpec, role: Role, retry_of: str | None = None) -> tuple[Job, bool]:
         """The job, and whether it was made now. Raises `Refused`."""
         spec = await self._checked(tenant_id, spec)
 
         def create(connection: sa.Connection) -> jobs.Step | None:
             known = jobs.find(connection, tenant_id, job_id)
-            dataset = {} if known is not None else _dataset_of(connection, tenant_id, spec.dataset)
-            return jobs.create(connection, tenant_id, job_id, spec, dataset, time.time(), retry_of)
+            columns = {} if known is not None else _columns(connection, tenant_id, spec.dataset, role)
+            return jobs.create(connection, tenant_id, job_id, spec, columns, time.time(), retry_of)
 
         try:
             step = await self._store.write(create)
@@ -66,16 +67,16 @@ class Jobs:
             raise _unknown_dataset(spec) from None
         return await self._begun(tenant_id, job_id, step)
 
-    async def post(self, tenant_id: str, spec: JobSpec, idempotency_key: str | None) -> tuple[Job, bool]:
+    async def post(self, tenant_id: str, spec: JobSpec, role: Role, idempotency_key: str | None) -> tuple[Job, bool]:
         """As `put`, with an id of ours; a repeated key gives the first request's job. Raises `Refused`."""
         new_id = str(uuid.uuid4())
         if idempotency_key is None:
-            return await self.put(tenant_id, new_id, spec)
+            return await self.put(tenant_id, new_id, spec, role)
         spec = await self._checked(tenant_id, spec)
 
         def create(connection: sa.Connection) -> tuple[str, jobs.Step | None]:
             def dataset_of() -> dict[str, Any]:
-                return _dataset_of(connection, tenant_id, spec.dataset)
+                return _columns(connection, tenant_id, spec.dataset, role)
 
             return jobs.create_once(connection, tenant_id, new_id, spec, dataset_of, time.time(), idempotency_key)
 
@@ -141,7 +142,7 @@ class Jobs:
             self._dispatcher.room_for(tenant_id, job_id)
         return await self.get(tenant_id, job_id)
 
-    async def retry(self, tenant_id: str, job_id: str) -> Job:
+    async def retry(self, tenant_id: str, job_id: str, role: Role) -> Job:
         """A new job with the failed products of an ended one. Raises `Refused`."""
         job = await self.get(tenant_id, job_id)
         if not job.state.terminal:
@@ -152,13 +153,18 @@ class Jobs:
         if len(failed) > MAX_SELECTED_PRODUCTS:
             raise Refused(409, "too_many_failed", f"more than {MAX_SELECTED_PRODUCTS} products failed; start a new job on all of them")
         spec = job.spec.model_copy(update={"products": tuple(failed)})
-        again, _ = await self.put(tenant_id, str(uuid.uuid4()), spec, retry_of=job_id)
+        again, _ = await self.put(tenant_id, str(uuid.uuid4()), spec, role, retry_of=job_id)
         return again
 
 
 def _unknown_dataset(spec: JobSpec) -> Refused:
     detail = f"this tenant has no dataset {spec.dataset.name!r}; upload one of this name first"
     return Refused(404, "unknown_dataset", detail, field="dataset.name")
+
+
+def _columns(connection: sa.Connection, tenant_id: str, ref: DatasetRef, role: Role) -> dict[str, Any]:
+    """What a new job's row holds beside its spec. Raises `_UnknownDataset`."""
+    return {"started_by": role.value} | _dataset_of(connection, tenant_id, ref)
 
 
 def _dataset_of(connection: sa.Connection, tenant_id: str, ref: DatasetRef) -> dict[str, Any]:
@@ -206,6 +212,7 @@ def to_job(row: sa.RowMapping) -> Job:
         reason=row["reason"],
         message=row["message"],
         retry_of=row["retry_of"],
+        started_by=None if row["started_by"] is None else Role(row["started_by"]),
         report=None if row["report"] is None else DataReport.model_validate_json(row["report"]),
         created_at=at(row["created_at"]),
         started_at=maybe_at(row["started_at"]),

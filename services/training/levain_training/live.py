@@ -37,8 +37,7 @@ class LiveEndpoint:
         self._metrics = metrics
         self._drain_seconds = drain_seconds
 
-    async def __call__(self, websocket: WebSocket) -> None:
-        tenant_id, job_id = websocket.path_params["tenant_id"], websocket.path_params["job_id"]
+    async def __call__(self, websocket: WebSocket, tenant_id: str, job_id: str) -> None:
         expires_at, refusal = await self._admit(websocket, tenant_id, job_id)
         # Accepted first even when refused: a browser can't see the HTTP status of a refused upgrade.
         await websocket.accept(subprotocol=PROTOCOL if PROTOCOL in websocket.scope["subprotocols"] else None)

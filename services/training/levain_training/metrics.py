@@ -1,6 +1,6 @@
 """The training service's metrics, declared here and spoken as verbs. The only importer of prometheus_client in the service."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from levain_contracts.closecodes import CloseCode
 from levain_contracts.events import EventType
@@ -8,8 +8,7 @@ from levain_contracts.events import EventType
 _OUTCOMES_PUBLISHED = ("published", "lost")
 _OUTCOMES_CONSUMED = ("delivered", "unwatched", "unknown_type", "unreadable")
 _REFUSALS = ("unauthenticated", "forbidden", "malformed", "no_such_job", "too_many", "draining", "store_away")
-_REPAIRS = ("unpublished_event", "lapsed_batch", "waiting_products", "viewer_behind", "dead_letter", "deadline")
-_PRODUCT_SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300)
+_REPAIRS = ("unpublished_event", "lapsed_batch", "waiting_products", "viewer_behind", "dead_letter", "deadline", "analyst_died")
 
 
 class Metrics:
@@ -30,18 +29,6 @@ class Metrics:
         self._tasks = Counter("levain_training_tasks_sent_total", "Batches handed to workers.", registry=r)
         self._results = Counter("levain_training_results_total", "Product results taken, by outcome.", ["outcome"], registry=r)
         self._repairs = Counter("levain_training_repairs_total", "What the reconcile had to mend, by kind.", ["kind"], registry=r)
-        self._worker_tasks = Counter("levain_worker_tasks_total", "Batches taken by this process, by outcome.", ["outcome"], registry=r)
-        self._children = Gauge("levain_worker_children", "Child processes alive.", registry=r)
-        self._child_ends = Counter(
-            "levain_worker_child_deaths_total", "Child processes that died at work, by reason.", ["reason"], registry=r
-        )
-        self._product_seconds = Histogram(
-            "levain_worker_product_seconds",
-            "Seconds to train one product.",
-            ["trainer", "outcome"],
-            buckets=_PRODUCT_SECONDS,
-            registry=r,
-        )
         self._start_at_zero()
 
     def _start_at_zero(self) -> None:
@@ -60,7 +47,6 @@ class Metrics:
             (self._jobs, ("completed", "failed", "cancelled")),
             (self._results, ("taken", "late", "unreadable")),
             (self._repairs, _REPAIRS),
-            (self._worker_tasks, ("taken", "unreadable")),
         ):
             for value in values:
                 counter.labels(value)
@@ -105,21 +91,3 @@ class Metrics:
 
     def repaired(self, kind: str, count: int = 1) -> None:
         self._repairs.labels(kind).inc(count)
-
-    def task_taken(self) -> None:
-        self._worker_tasks.labels("taken").inc()
-
-    def task_unreadable(self) -> None:
-        self._worker_tasks.labels("unreadable").inc()
-
-    def product_ended(self, trainer: str, outcome: str, seconds: float) -> None:
-        self._product_seconds.labels(trainer, outcome).observe(seconds)
-
-    def child_started(self) -> None:
-        self._children.inc()
-
-    def child_ended(self) -> None:
-        self._children.dec()
-
-    def child_died(self, reason: str) -> None:
-        self._child_ends.labels(reason).inc()

@@ -5,7 +5,7 @@ import logging
 import time
 
 from levain_broker.errors import BrokerError
-from levain_training.dispatcher import SETTLED_SECONDS, Dispatcher
+from levain_training.dispatcher import Dispatcher
 from levain_training.metrics import Metrics
 from levain_training.publisher import EventPublisher
 from levain_training.store import live
@@ -17,12 +17,22 @@ _AT_ONCE = 100
 
 
 class Reconciler:
-    def __init__(self, store: Store, publisher: EventPublisher, dispatcher: Dispatcher, metrics: Metrics, every_seconds: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        publisher: EventPublisher,
+        dispatcher: Dispatcher,
+        metrics: Metrics,
+        *,
+        every_seconds: float,
+        settled_seconds: float,
+    ) -> None:
         self._store = store
         self._publisher = publisher
         self._dispatcher = dispatcher
         self._metrics = metrics
         self._every_seconds = every_seconds
+        self._settled_seconds = settled_seconds
 
     async def run(self) -> None:
         """For ever."""
@@ -45,7 +55,7 @@ class Reconciler:
 
         Ends at the first that the broker does not take: the next round tries again.
         """
-        for row in await self._store.read(live.unpublished, time.time() - SETTLED_SECONDS, _AT_ONCE):
+        for row in await self._store.read(live.unpublished, time.time() - self._settled_seconds, _AT_ONCE):
             event = await self._store.read(live.last_event, row)
             if event is None:  # a suspend or resume, which has no event of its own
                 await self._store.write(live.mark_published, {(row["tenant_id"], row["job_id"]): row["seq"]})

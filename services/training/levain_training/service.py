@@ -4,12 +4,12 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import start_http_server
 
-from levain_asgi.linger import Linger
 from levain_asgi.server import AsgiServer
 from levain_broker.ports import Broker
 from levain_contracts.frames import MAX_CLIENT_MESSAGE_BYTES
@@ -37,8 +37,6 @@ from levain_training.wire import LiveSocketProtocol
 
 log = logging.getLogger(__name__)
 
-# A second analyst, so that one tenant's huge file doesn't hold up everybody's small ones.
-ANALYSTS = 2
 _REQUESTS_SECONDS = 3
 _RESTART_SECONDS = 1.0
 
@@ -50,7 +48,7 @@ class TrainingService:
         self.settings = settings
         self.metrics = metrics or Metrics()
         self.store = Store(make_engine(settings.database_url))
-        self._pool = ChildPool(max_children=ANALYSTS, memory_limit_bytes=settings.child_memory_bytes)
+        self._pool = ChildPool(max_children=settings.analysts, memory_limit_bytes=settings.child_memory_bytes)
         self.connections = ConnectionManager(
             self.store,
             self.metrics,
@@ -59,12 +57,17 @@ class TrainingService:
             max_viewers_per_tenant=settings.max_viewers_per_tenant,
         )
         self.publisher = EventPublisher(broker, self.store, self.metrics)
-        lease = settings.batch_lease_seconds
-        self.dispatcher = Dispatcher(broker, self.store, self.metrics, batches_out=settings.batches_out, lease_seconds=lease)
-        self.analysts = [Analyst(self.store, self._pool, self.publisher, self.dispatcher, settings) for _ in range(ANALYSTS)]
+        lease, settled = settings.batch_lease_seconds, settings.settled_seconds
+        self.dispatcher = Dispatcher(
+            broker, self.store, self.metrics, batches_out=settings.batches_out, lease_seconds=lease, settled_seconds=settled
+        )
+        analyst = partial(Analyst, self.store, self._pool, self.publisher, self.dispatcher, self.metrics, settings)
+        self.analysts = [analyst() for _ in range(settings.analysts)]
         self.tracker = ParallelProductProgressTracker(broker, self.store, self.publisher, self.dispatcher, self.metrics, lease)
         self.consumer = EventConsumer(broker, self.connections, self.metrics)
-        self.reconciler = Reconciler(self.store, self.publisher, self.dispatcher, self.metrics, settings.reconcile_seconds)
+        self.reconciler = Reconciler(
+            self.store, self.publisher, self.dispatcher, self.metrics, every_seconds=settings.reconcile_seconds, settled_seconds=settled
+        )
         self.readiness = Readiness(self.store, broker, self.connections)
         self._broker = broker
         self._verifier = TokenVerifier(settings.issuers, tenant_claim=settings.tenant_claim)
@@ -81,7 +84,7 @@ class TrainingService:
         services = Services(self.store, jobs, samples, authenticator, settings, self.readiness)
         live = LiveEndpoint(self.store, self.connections, authenticator, self.metrics, settings.drain_seconds)
         return AsgiServer(
-            Linger(create_app(services, live)),
+            create_app(services, live),
             *settings.listen,
             ws=LiveSocketProtocol,
             ws_max_size=MAX_CLIENT_MESSAGE_BYTES,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
 
-from levain_contracts.claims import Claims
+from levain_contracts.claims import Claims, Role
 from levain_contracts.ids import ID_PATTERN
 from levain_training.authentication import Authenticator, NotAuthenticated
 from levain_training.jobs import Jobs
@@ -40,11 +40,26 @@ JobId = Annotated[str, Path(pattern=ID_PATTERN)]
 PageLimit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="at most so many items; the answer's `next` leads on")]
 
 
-async def _reader(request: Request, tenant_id: TenantId, uses: Uses) -> Claims:
+async def _caller(request: Request, uses: Uses) -> Claims:
     try:
-        claims = await uses.authenticator.claims(request.headers.getlist("authorization"))
+        return await uses.authenticator.claims(request.headers.getlist("authorization"))
     except NotAuthenticated as error:
         raise Refused(401, "unauthenticated", str(error), headers={"WWW-Authenticate": "Bearer"}) from None
+
+
+Caller = Annotated[Claims, Depends(_caller)]
+
+
+def _operator(claims: Caller) -> Claims:
+    if claims.role is not Role.OPERATOR:
+        raise Refused(403, "operator_only", "only a token of the role operator may ask across tenants")
+    return claims
+
+
+Operator = Annotated[Claims, Depends(_operator)]
+
+
+def _reader(tenant_id: TenantId, claims: Caller) -> Claims:
     if claims.tenant_id != tenant_id:
         raise Refused(403, "other_tenant", "the token is not for this tenant")
     return claims

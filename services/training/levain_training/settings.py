@@ -1,10 +1,11 @@
-"""The training service's settings: the table, and the frozen value that the composition root takes."""
+"""Settings of the role `serve`: the table, and the frozen value that the composition root takes."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from levain_contracts.claims import TrustedIssuer, parse_issuers
 from levain_settings import Setting, load
@@ -13,7 +14,6 @@ from levain_settings.readers import Listen, choice, count, listen, seconds, text
 MIB = 1024 * 1024
 
 PREFIX_FOR_ALL = "*"
-IN_MEMORY = "memory:"
 LOOPBACK = Listen("127.0.0.1", 0)
 
 
@@ -30,50 +30,68 @@ def uri_prefixes(value: str) -> dict[str, tuple[str, ...]]:
     return prefixes
 
 
-# What a worker needs: nothing but the broker.
-WORKER_SETTINGS = (
-    Setting(
-        "LEVAIN_METRICS_LISTEN", listen, "0.0.0.0:9090", "host:port", "a port of its own, so that metrics never pass the gateway", off="off"
-    ),
+def broker_url(value: str) -> str:
+    """The password may hold what must be percent-encoded, and an error shows none of it."""
+    parts = urlsplit(value)
+    if parts.scheme not in ("amqp", "amqps") or not parts.hostname:
+        raise ValueError("expected an address such as amqp://user:password@host:5672/vhost")
+    return value
+
+
+# What a worker needs too: `worker_settings` has the rest of its table.
+PROCESS_SETTINGS = (
     Setting(
         "LEVAIN_BROKER_URL",
-        choice(IN_MEMORY),
-        IN_MEMORY,
-        "a broker's URL",
-        "in memory: one process serves and trains, with no broker to run",
+        broker_url,
+        None,
+        "amqp://user:password@host:5672/vhost, or amqps://",
+        "it holds a password, so it may come from a file; not set, the broker is in memory and one process serves and trains",
+        from_file=True,
     ),
-    Setting("LEVAIN_WORKER_SLOTS", count(1, 256), "2", "batches at once", "one a core; each is a child process of its own"),
     Setting(
-        "LEVAIN_PRODUCT_SECONDS",
-        seconds(1, 86_400),
-        "300",
+        "LEVAIN_BROKER_HEARTBEAT_SECONDS",
+        seconds(1, 60),
+        "5",
         "seconds",
-        "a thousand times what the slowest shipped trainer takes; then the product is tried once more, alone",
-        off="off",
+        "what the broker goes by when it gives up a client; below 5 s RabbitMQ warns of false alarms on busy machines",
+    ),
+    Setting(
+        "LEVAIN_BROKER_WATCHDOG_SECONDS",
+        seconds(0.1, 600),
+        "5",
+        "seconds",
+        "how often each session with the broker is asked whether it lives, with 2 s to answer: what is dead is left within 7 s",
+    ),
+    Setting(
+        "LEVAIN_METRICS_LISTEN", listen, "0.0.0.0:9090", "host:port", "a port of its own, so that metrics never pass the gateway", off="off"
     ),
     Setting(
         "LEVAIN_CHILD_MEMORY_BYTES",
         count(64 * MIB, 2**40),
         str(2048 * MIB),
         "bytes",
-        "a child that needs more is ended and its work reported failed",
+        "a child process that needs more is ended and its work reported failed",
         off="off",
     ),
     Setting("LEVAIN_LOG_LEVEL", choice("debug", "info", "warning", "error"), "info", "a level", "one line an ended job or connection"),
 )
 
+DATABASE_URL = Setting(
+    "LEVAIN_DATABASE_URL",
+    text(),
+    None,
+    "sqlite:////data/levain.db or postgresql+psycopg://user:password@host/database",
+    "the truth; it may hold a password, so it may come from a file; SQLite is for one replica",
+    required=True,
+    from_file=True,
+)
+
+MIGRATE_SETTINGS = (DATABASE_URL, PROCESS_SETTINGS[-1])
+
 SETTINGS = (
-    *WORKER_SETTINGS,
+    *PROCESS_SETTINGS,
+    DATABASE_URL,
     Setting("LEVAIN_LISTEN", listen, "0.0.0.0:8000", "host:port", "where REST and live sockets are served to the gateway"),
-    Setting(
-        "LEVAIN_DATABASE_URL",
-        text(),
-        None,
-        "an SQLAlchemy URL, such as sqlite:////data/levain.db",
-        "the truth; it may hold a password, so it may come from a file",
-        required=True,
-        from_file=True,
-    ),
     Setting(
         "LEVAIN_TRUSTED_ISSUERS",
         parse_issuers,
@@ -115,6 +133,20 @@ SETTINGS = (
         "seconds",
         "far longer than a batch (about 30 s) and its wait in the queue; a lapsed batch is only sent twice",
     ),
+    Setting(
+        "LEVAIN_ANALYSTS",
+        count(1, 64),
+        "2",
+        "datasets read at once",
+        "with a second one a tenant's huge file doesn't hold up the small ones",
+    ),
+    Setting(
+        "LEVAIN_ANALYSIS_LEASE_SECONDS",
+        seconds(1, 3600),
+        "30",
+        "seconds",
+        "renewed three times in it; when its replica died, another reads the dataset after so long",
+    ),
     Setting("LEVAIN_ANALYSIS_SECONDS", seconds(1, 86_400), "300", "seconds", "a file of the largest size is read in a tenth of it"),
     Setting(
         "LEVAIN_VIEWER_BUDGET_BYTES",
@@ -135,6 +167,13 @@ SETTINGS = (
         "how often viewers are compared with the store: a lost last event is healed within 5 s",
     ),
     Setting("LEVAIN_RECONCILE_SECONDS", seconds(0.1, 3600), "5", "seconds", "how often lost work is looked for"),
+    Setting(
+        "LEVAIN_SETTLED_SECONDS",
+        seconds(0, 3600),
+        "5",
+        "seconds",
+        "what a job did more recently may still be on its way, and is not lost yet: twice what a publish and its mark may take",
+    ),
     Setting(
         "LEVAIN_PING_SECONDS",
         seconds(1, 3600),
@@ -161,15 +200,17 @@ class Settings:
     issuers: tuple[TrustedIssuer, ...]
     listen: Listen = LOOPBACK
     metrics_listen: Listen | None = None
-    broker_url: str = IN_MEMORY
-    worker_slots: int = 2
-    product_seconds: float | None = 300
+    broker_url: str | None = None
+    broker_heartbeat_seconds: float = 5
+    broker_watchdog_seconds: float = 5
     tenant_claim: str = "tenant_id"
     uri_prefixes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sample_path: Path | None = None
     max_dataset_bytes: int = 128 * MIB
     batches_out: int = 8
     batch_lease_seconds: float = 900
+    analysts: int = 2
+    analysis_lease_seconds: float = 30
     analysis_seconds: float = 300
     child_memory_bytes: int | None = 2048 * MIB
     viewer_budget_bytes: int = 256 * 1024
@@ -177,6 +218,7 @@ class Settings:
     max_viewers_per_tenant: int = 2000
     level_seconds: float = 2
     reconcile_seconds: float = 5
+    settled_seconds: float = 5
     ping_seconds: float | None = 20
     drain_seconds: float = 4
     log_level: str = "info"

@@ -6,7 +6,7 @@ bytes. The app finds the connection in `scope["extensions"]["levain.socket"]`; e
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any, Protocol, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -32,9 +32,15 @@ def text_frame(payload: bytes) -> bytes:
     return b"\x81\x7f" + size.to_bytes(8, "big") + payload
 
 
-def payload_of(frame: bytes) -> bytes:
-    """The other way: what `text_frame` was given."""
-    return frame[{126: 4, 127: 10}.get(frame[1], 2) :]
+def payloads_of(wire: bytes) -> Iterator[bytes]:
+    """The other way: what `text_frame` was given for each of these frames."""
+    start = 0
+    while start < len(wire):
+        short = wire[start + 1]
+        head = {126: 4, 127: 10}.get(short, 2)
+        end = start + head + (short if head == 2 else int.from_bytes(wire[start + 2 : start + head], "big"))
+        yield wire[start + head : end]
+        start = end
 
 
 class Socket(Protocol):
@@ -48,7 +54,7 @@ class Socket(Protocol):
 
     @property
     def write(self) -> Write:
-        """Takes whole frames, as `text_frame` makes them. Not to be called after `close` or `abort`."""
+        """Takes whole frames, one or more, as `text_frame` makes them. Not to be called after `close` or `abort`."""
 
     def limit(self, budget_bytes: int) -> None: ...
 
@@ -73,6 +79,13 @@ class LiveSocketProtocol(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         if self.response.status_code == 101:
             cast(dict[str, Any], self.scope["extensions"])[EXTENSION] = self
+
+    def start_keepalive(self) -> None:
+        """The handshake is answered: from here on the request, which would fill a third of an idle viewer's memory, is of no use."""
+        super().start_keepalive()
+        self.request.headers.clear()
+        self.response.headers.clear()
+        cast(list[Any], self.scope["headers"]).clear()
 
     def limit(self, budget_bytes: int) -> None:
         self.transport.set_write_buffer_limits(high=budget_bytes)
@@ -139,10 +152,10 @@ class AsgiSocket:
     def write(self) -> Write:
         return self._put
 
-    def _put(self, frame: bytes) -> None:
-        payload = payload_of(frame)
-        self._buffered_bytes += len(payload)
-        self._queue.put_nowait({"type": "websocket.send", "text": payload.decode()})
+    def _put(self, wire: bytes) -> None:
+        for payload in payloads_of(wire):
+            self._buffered_bytes += len(payload)
+            self._queue.put_nowait({"type": "websocket.send", "text": payload.decode()})
         if self._buffered_bytes > self._budget_bytes:
             self.on_full()
 

@@ -1,8 +1,8 @@
 """Trainers that misbehave on purpose: for tests of workers and of whole stacks, named by `LEVAIN_EXTRA_TRAINERS`.
 
 `slow` takes the seconds that the product's name says (`Brot 0.5s`), else 0.3; `prints` writes to the standard streams.
-`fails_some` fails products that start with `bad`, `kills` ends its process at `killer`, `hangs` stops for ever at `hanger`,
-`eats_memory` at `eater`.
+`fails_some` fails products that start with `bad`, `kills` ends its process at `killer`, `kills_worker` its worker, `hangs` stops
+for ever at `hanger`, `eats_memory` at `eater`.
 """
 
 import os
@@ -96,6 +96,12 @@ def _kill(series: Series) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _kill_worker(series: Series) -> None:
+    if series.product.startswith("killer"):
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(60)  # until the kernel ends an orphan
+
+
 def _hang(series: Series) -> None:
     while series.product.startswith("hanger"):
         time.sleep(60)
@@ -132,11 +138,12 @@ FAILS = _plan("fails", _refuse)
 FAILS_SOME = _plan("fails_some", _refuse_bad)
 KILLS = _plan("kills", _kill)
 KILLS_SHOP = _shop_plan("kills_shop", _kill)
+KILLS_WORKER = _plan("kills_worker", _kill_worker)
 HANGS = _plan("hangs", _hang)
 EATS_MEMORY = _plan("eats_memory", _eat)
 PRINTS = _plan("prints", _print)
 NOT_INSTALLED = TrainerPlan("not_installed", "product", 8, _missing)
 
-_ALL = (INSTANT, SLOW, FAILS, FAILS_SOME, KILLS, KILLS_SHOP, HANGS, EATS_MEMORY, PRINTS, NOT_INSTALLED)
+_ALL = (INSTANT, SLOW, FAILS, FAILS_SOME, KILLS, KILLS_SHOP, KILLS_WORKER, HANGS, EATS_MEMORY, PRINTS, NOT_INSTALLED)
 # The value of `LEVAIN_EXTRA_TRAINERS` that makes all of them known.
 ALL_TRAINERS = ",".join(f"{plan.name}={__name__}:{plan.name.upper()}" for plan in _ALL)

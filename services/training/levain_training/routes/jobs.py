@@ -35,15 +35,15 @@ def _started(response: Response, job: Job, now: bool) -> Job:
 
 @router.post("", status_code=202, responses=responses(404) | _BEFORE)
 async def start_job(
-    tenant_id: TenantId, spec: JobSpec, response: Response, uses: Uses, _: Trainer, idempotency_key: IdempotencyKey = None
+    tenant_id: TenantId, spec: JobSpec, response: Response, uses: Uses, claims: Trainer, idempotency_key: IdempotencyKey = None
 ) -> Job:
-    return _started(response, *await uses.jobs.post(tenant_id, spec, idempotency_key))
+    return _started(response, *await uses.jobs.post(tenant_id, spec, claims.role, idempotency_key))
 
 
 @router.put("/{job_id}", responses=responses(404, 409) | _ACCEPTED)
-async def put_job(tenant_id: TenantId, job_id: JobId, spec: JobSpec, response: Response, uses: Uses, _: Trainer) -> Job:
+async def put_job(tenant_id: TenantId, job_id: JobId, spec: JobSpec, response: Response, uses: Uses, claims: Trainer) -> Job:
     """Idempotent: 202 when it was started now, 200 when it is there with this spec, 409 when it is there with another."""
-    return _started(response, *await uses.jobs.put(tenant_id, job_id, spec))
+    return _started(response, *await uses.jobs.put(tenant_id, job_id, spec, claims.role))
 
 
 @router.get("", responses=responses())
@@ -130,6 +130,6 @@ async def resume_job(tenant_id: TenantId, job_id: JobId, uses: Uses, _: Trainer)
 
 
 @router.post("/{job_id}/retry", status_code=202, responses=responses(404, 409))
-async def retry_job(tenant_id: TenantId, job_id: JobId, response: Response, uses: Uses, _: Trainer) -> Job:
+async def retry_job(tenant_id: TenantId, job_id: JobId, response: Response, uses: Uses, claims: Trainer) -> Job:
     """A new job with the failed products of this one."""
-    return _started(response, await uses.jobs.retry(tenant_id, job_id), True)
+    return _started(response, await uses.jobs.retry(tenant_id, job_id, claims.role), True)

@@ -1,0 +1,39 @@
+"""`/metrics`, `/healthz` and `/readyz` of a process that serves nothing else."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from levain_settings.readers import Listen
+
+
+@asynccontextmanager
+async def monitored(listen: Listen | None, registry: CollectorRegistry, problem: Callable[[], str | None]) -> AsyncIterator[None]:
+    """On the process's own loop: one that hangs does not answer. Raises OSError where the port can't be had."""
+    if listen is None:
+        yield
+        return
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def healthz(_: web.Request) -> web.Response:
+        return web.json_response({"status": "alive"})
+
+    async def readyz(_: web.Request) -> web.Response:
+        line = problem()
+        return web.json_response(
+            {"status": "not ready", "problems": [line]} if line else {"status": "ready", "problems": []}, status=503 if line else 200
+        )
+
+    app = web.Application()
+    app.add_routes([web.get("/metrics", metrics), web.get("/healthz", healthz), web.get("/readyz", readyz)])
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, *listen).start()
+        yield
+    finally:
+        await runner.cleanup()
