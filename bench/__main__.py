@@ -1,14 +1,22 @@
-"""`python -m bench [job|fanout|memory ...] [--rounds N]`: prints one table of ratios, medians of all rounds."""
+"""`python -m bench [NAME ...] [--rounds N]`: prints one table of ratios, medians of all rounds. Exits with 1 where a must fails."""
 
 import argparse
+import sys
 
-from bench import fanout, job, memory
+from bench import fanout, gateway, job, memory, viewers, workers
 from bench.report import Ratio, show
 
-BENCHES = {"job": job.run, "fanout": fanout.run, "memory": memory.run}
+BENCHES = {
+    "job": job.run,
+    "workers": workers.run,
+    "fanout": fanout.run,
+    "gateway": gateway.run,
+    "viewers": viewers.run,
+    "memory": memory.run,
+}
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*BENCHES, []], help="which (default: all)")
     parser.add_argument("--rounds", type=int, default=3, help="each side is run so often, in turn (default: 3)")
@@ -18,6 +26,7 @@ def main() -> None:
         print(f"running {name}, {chosen.rounds} rounds", flush=True)
         ratios += BENCHES[name](chosen.rounds)
     show(ratios)
+    return 0 if all(ratio.holds for ratio in ratios) else 1
 
 
-main()
+sys.exit(main())

@@ -6,15 +6,16 @@ import socket
 import sys
 import time
 
+from bench.sockets import Target, connect
+
 EVENT = b'"product_completed"'
-_KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
 
 def main() -> None:
     viewers = int(sys.argv[1])
-    target = json.loads(sys.stdin.readline())
+    target = Target(**json.loads(sys.stdin.readline()))
     chosen = selectors.DefaultSelector()
-    sockets = [_connect(target) for _ in range(viewers)]
+    sockets = [connect(target) for _ in range(viewers)]
     for one in sockets:
         chosen.register(one, selectors.EVENT_READ)
     print("connected", flush=True)
@@ -22,17 +23,6 @@ def main() -> None:
     print(_count(chosen, viewers), flush=True)
     for one in sockets:
         one.close()
-
-
-def _connect(target: dict[str, str]) -> socket.socket:
-    one = socket.create_connection(("127.0.0.1", int(target["port"])))
-    head = f"GET {target['path']} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-    one.sendall(f"{head}Sec-WebSocket-Key: {_KEY}\r\nAuthorization: Bearer {target['token']}\r\n\r\n".encode())
-    answer = b""
-    while target["first"].encode() not in answer:
-        answer += one.recv(65_536)
-    one.setblocking(False)
-    return one
 
 
 def _count(chosen: selectors.BaseSelector, viewers: int) -> int:

@@ -1,4 +1,4 @@
-"""`fanout_server levain|plain EVENTS`: serves viewers, publishes the events on `go` and tells the CPU seconds that they took."""
+"""`fanout_server levain|plain EVENTS`: serves viewers; for each line, a size of bursts, publishes the events and tells the CPU seconds."""
 
 import asyncio
 import json
@@ -24,6 +24,9 @@ from levain_training.service import TrainingService
 from levain_training.settings import Settings
 from levain_training.store import jobs
 from levain_training.store.engine import make_engine, migrate
+
+_PAUSE_SECONDS = 0.02  # longer than the moment in which the service joins frames
+_SETTLE_SECONDS = 0.5  # what is buffered still costs
 
 Publish = Callable[[Event], Awaitable[None]]
 
@@ -92,14 +95,16 @@ async def plain(count: int) -> None:
 
 async def measure(port: int, path: str, token: str, first: str, publish: Publish, count: int) -> None:
     print(json.dumps({"port": port, "path": path, "token": token, "first": first}), flush=True)
-    await asyncio.to_thread(sys.stdin.readline)
-    before = time.process_time()
-    for seq in range(1, count + 1):
-        await publish(event(seq))
-        await asyncio.sleep(0)
-    await asyncio.sleep(2.0)  # what is buffered still costs
-    print(json.dumps({"cpu_seconds": time.process_time() - before}), flush=True)
-    await asyncio.to_thread(sys.stdin.read)
+    seq = 0
+    while burst := await asyncio.to_thread(sys.stdin.readline):
+        before = time.process_time()
+        for i in range(count):
+            seq += 1
+            await publish(event(seq))
+            # A broker hands over one event a turn of the loop.
+            await asyncio.sleep(0 if (i + 1) % int(burst) else _PAUSE_SECONDS)
+        await asyncio.sleep(_SETTLE_SECONDS)
+        print(json.dumps({"cpu_seconds": time.process_time() - before}), flush=True)
 
 
 uvloop.run({"levain": levain, "plain": plain}[sys.argv[1]](int(sys.argv[2])))

@@ -38,28 +38,38 @@ class FrameBoundary:
         return position
 
     def _step(self, data: bytes, position: int) -> int:
-        """One header byte or as much payload as there is: the position after it."""
+        """A whole head, or one byte of it, or as much payload as there is: the position after it."""
         if self._left:
-            taken = min(self._left, len(data) - position)
-            if self._in_close is not None:
-                self._in_close += data[position : position + min(taken, 2 - len(self._in_close))]
-            self._left -= taken
-            if not self._left:
-                self._frame_ended()
-            return position + taken
-        if not self._head and len(data) - position >= 2 and data[position + 1] < 126 and data[position] & 15 != _CLOSE:
-            return self._short_frame(data, position)
+            return self._payload(data, position)
+        if not self._head and len(data) - position >= 4 and data[position + 1] < 127 and data[position] & 15 != _CLOSE:
+            return self._usual_frame(data, position)
         self._head.append(data[position])
         if len(self._head) >= 2 and len(self._head) == self._head_bytes():
             self._head_ended()
         return position + 1
 
-    def _short_frame(self, data: bytes, position: int) -> int:
-        """The usual frame (unmasked, under 126 bytes, no close frame) without gathering its header byte by byte."""
-        self._left = data[position + 1]
+    def _usual_frame(self, data: bytes, position: int) -> int:
+        """Unmasked, under 64 KiB, no close frame: without gathering its header byte by byte."""
+        size = data[position + 1]
+        position += 2
+        if size == 126:
+            size = data[position] << 8 | data[position + 1]
+            position += 2
+        end = position + size
+        if end > len(data):
+            self._left = size
+            return position
+        self.frames += 1
+        return end
+
+    def _payload(self, data: bytes, position: int) -> int:
+        taken = min(self._left, len(data) - position)
+        if self._in_close is not None:
+            self._in_close += data[position : position + min(taken, 2 - len(self._in_close))]
+        self._left -= taken
         if not self._left:
-            self.frames += 1
-        return position + 2
+            self._frame_ended()
+        return position + taken
 
     def _head_bytes(self) -> int:
         second = self._head[1]

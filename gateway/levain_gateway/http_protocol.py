@@ -46,9 +46,9 @@ class GatewayHttp(H11Protocol):
         self._stop_timer()
         self.connections.discard(self)
         head = self._request_head()
-        tunnel = Tunnel(self._gate, head, request_id(head, new_request_id))
+        tunnel = Tunnel(self._gate, request_id(head, new_request_id))
         self.transport.set_protocol(tunnel)
-        tunnel.begin(self.transport, self.conn.trailing_data[0])
+        tunnel.begin(self.transport, head, self.conn.trailing_data[0])
 
     def _request_head(self) -> Head:
         scope = self.scope

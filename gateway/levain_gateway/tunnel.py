@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable
 from enum import Enum, auto
+from typing import NamedTuple
 
 from levain_contracts.closecodes import CloseCode, restart_reason
 from levain_gateway import handshake
@@ -37,17 +38,42 @@ class _Phase(Enum):
     ENDING = auto()
 
 
-class Tunnel(asyncio.Protocol):
-    """Takes a client's transport over at `begin`. `head` is the request's, `request_id` that of the log line at the end."""
+class _Opening(NamedTuple):
+    """What the opening alone needs. A request's head is larger than all else that an idle viewer keeps here."""
 
-    def __init__(self, gate: Gate, head: Head, request_id: str) -> None:
+    head: Head
+    early: bytearray
+    task: asyncio.Task[None]
+
+
+class Tunnel(asyncio.Protocol):
+    """Takes a client's transport over at `begin`. `request_id` is that of the log line at the end."""
+
+    __slots__ = (
+        "_boundary",
+        "_bytes_down",
+        "_bytes_up",
+        "_code",
+        "_gate",
+        "_leg",
+        "_opened_at",
+        "_opening",
+        "_phase",
+        "_refusal",
+        "_request_id",
+        "_tenant_id",
+        "_timer",
+        "_transport",
+        "_upstream_full",
+        "_waiting_close",
+    )
+
+    def __init__(self, gate: Gate, request_id: str) -> None:
         self._gate = gate
-        self._head = head
         self._request_id = request_id
-        self._loop = asyncio.get_running_loop()
         self._phase = _Phase.OPENING
+        self._opening: _Opening | None = None
         self._leg: UpstreamLeg | None = None
-        self._early = bytearray()
         self._upstream_full = False
         self._boundary = FrameBoundary()
         self._waiting_close: tuple[int, str] | None = None
@@ -58,20 +84,21 @@ class Tunnel(asyncio.Protocol):
         self._tenant_id = ""
         self._bytes_down = self._bytes_up = 0
 
-    def begin(self, transport: asyncio.Transport, early: bytes) -> None:
+    def begin(self, transport: asyncio.Transport, head: Head, early: bytes) -> None:
+        """`early`: what the client sent right behind its request."""
         self._transport = transport
         tune(transport)
         transport.resume_reading()
         self._gate.tunnels.enter(self)
-        self._opening = self._loop.create_task(self._open())
+        self._opening = _Opening(head, bytearray(), asyncio.create_task(self._open(head)))
         self.data_received(early)
 
     # The client's side.
 
     def data_received(self, data: bytes) -> None:
-        if self._phase is _Phase.OPENING:
-            self._early += data
-            if len(self._early) > _MAX_EARLY_BYTES:
+        if self._opening is not None and self._phase is _Phase.OPENING:
+            self._opening.early.extend(data)
+            if len(self._opening.early) > _MAX_EARLY_BYTES:
                 self._refuse(Refusal.TOO_MUCH_TOO_EARLY)
         elif self._leg is not None and not (self._upstream_full and self._phase is _Phase.ENDING):
             self._bytes_up += len(data)
@@ -86,7 +113,8 @@ class Tunnel(asyncio.Protocol):
             self._leg.pause_reading(False)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._opening.cancel()
+        if self._opening is not None:
+            self._opening.task.cancel()
         if self._timer is not None:
             self._timer.cancel()
         if self._leg is not None:
@@ -150,10 +178,10 @@ class Tunnel(asyncio.Protocol):
 
     # Opening.
 
-    async def _open(self) -> None:
+    async def _open(self, head: Head) -> None:
         try:
             async with asyncio.timeout(OPENING_SECONDS):
-                await self._decide()
+                await self._decide(head)
         except TimeoutError:
             self._fail(Refusal.UPSTREAM_TIMEOUT, "timeout", "no answer in time")
         except OSError as error:
@@ -164,40 +192,41 @@ class Tunnel(asyncio.Protocol):
             _log.exception("a live socket could not be opened", extra={"request_id": self._request_id})
             self._transport.abort()
 
-    async def _decide(self) -> None:
-        fault = handshake.fault(self._head)
+    async def _decide(self, head: Head) -> None:
+        fault = handshake.fault(head)
         if fault is not None:
             self._gate.metrics.handshake_failed(int(fault[9:12]))
             self._transport.write(fault)
             self._end()
             return
-        found = Refusal.RESTARTING if self._gate.tunnels.draining else await self._gate.decide(self._head, websocket=True)
+        found = Refusal.RESTARTING if self._gate.tunnels.draining else await self._gate.decide(head, websocket=True)
         if not isinstance(found, Guarded):
             self._refuse(found if isinstance(found, Refusal) else Refusal.NOT_FOUND)
         elif not self._gate.tunnels.admit(self, found.tenant_id):
             self._refuse(Refusal.TOO_MANY_CONNECTIONS)
         else:
             self._tenant_id = found.tenant_id
-            await self._dial(found)
+            await self._dial(head, found)
 
-    async def _dial(self, found: Guarded) -> None:
-        request = handshake.upstream_request(self._head, found.query, found.token, self._request_id)
+    async def _dial(self, head: Head, found: Guarded) -> None:
+        request = handshake.upstream_request(head, found.query, found.token, self._request_id)
         leg = self._leg = UpstreamLeg(self, request)
         address = self._gate.settings.upstream
         async with asyncio.timeout(CONNECT_SECONDS):
-            await self._loop.create_connection(lambda: leg, address.host, address.port)
-        answer = await leg.answer
+            await asyncio.get_running_loop().create_connection(lambda: leg, address.host, address.port)
+        answer = await leg.answer()
         if answer.status in OF_UPSTREAM_STATUS:
             self._refuse(OF_UPSTREAM_STATUS[answer.status])
         else:
-            self._relay(leg, handshake.agreed_protocol(self._head, answer))
+            self._relay(leg, handshake.switching(head, handshake.agreed_protocol(head, answer), self._request_id))
 
-    def _relay(self, leg: UpstreamLeg, protocol: bytes | None) -> None:
-        self._transport.write(handshake.switching(self._head, protocol, self._request_id))
+    def _relay(self, leg: UpstreamLeg, switching: bytes) -> None:
+        assert self._opening is not None
+        early, self._opening = bytes(self._opening.early), None
+        self._transport.write(switching)
         self._phase = _Phase.OPEN
         self._opened_at = time.monotonic()
         self._gate.metrics.connection_opened()
-        early, self._early = bytes(self._early), bytearray()
         if early:
             self.data_received(early)
         leg.start()
@@ -208,7 +237,9 @@ class Tunnel(asyncio.Protocol):
         self._refusal = refusal
         row = TABLE[refusal]
         reason = restart_reason(self._gate.tunnels.retry_ms()) if refusal is Refusal.RESTARTING else row.title
-        self._transport.write(handshake.switching(self._head, handshake.our_protocol(self._head), self._request_id))
+        assert self._opening is not None
+        head = self._opening.head
+        self._transport.write(handshake.switching(head, handshake.our_protocol(head), self._request_id))
         self._close(row.close_code, reason)
 
     def _fail(self, refusal: Refusal, kind: str, why: str) -> None:
@@ -225,9 +256,9 @@ class Tunnel(asyncio.Protocol):
 
     def _end(self) -> None:
         """Shuts our side and waits for the client's: closing at once would turn unread bytes into a reset that eats the close frame."""
-        if self._phase is _Phase.OPENING:
-            if asyncio.current_task() is not self._opening:
-                self._opening.cancel()
+        if self._opening is not None and self._phase is _Phase.OPENING:
+            if asyncio.current_task() is not self._opening.task:
+                self._opening.task.cancel()
             self._drop_leg()
         self._phase = _Phase.ENDING
         if self._transport.is_closing():
@@ -245,7 +276,7 @@ class Tunnel(asyncio.Protocol):
     def _wait(self, seconds: float, then: Callable[[], None]) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_later(seconds, then)
+        self._timer = asyncio.get_running_loop().call_later(seconds, then)
 
     def _record(self) -> None:
         opened = self._opened_at is not None
