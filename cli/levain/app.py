@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
     from levain.client import Api
     from levain.contact import Contact
+    from levain.datadir import DataDir
+    from levain.output import Output
     from levain.training import Screen, Training
+    from levain_settings.readers import Listen
 
 app = typer.Typer(
     name="levain",
@@ -52,19 +55,35 @@ def demo(workers: Workers = None, model: Annotated[str, typer.Option("--model", 
 def up(
     data_dir: DataDirOption = DATA_DIR,
     listen: Annotated[str, typer.Option("--listen", help="host:port; port 0 lets the system choose.")] = "127.0.0.1:8080",
-    workers: Workers = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, max=256, help="Products trained at once; by default one a CPU, with --scale 3 processes."),
+    ] = None,
+    scale: Annotated[bool, typer.Option("--scale", help="As separate processes, on RabbitMQ and PostgreSQL.")] = False,
+    broker_url: Annotated[
+        str | None, typer.Option("--broker-url", help="With --scale: a RabbitMQ that runs already (LEVAIN_BROKER_URL).")
+    ] = None,
+    database_url: Annotated[
+        str | None, typer.Option("--database-url", help="With --scale: a PostgreSQL that runs already (LEVAIN_DATABASE_URL).")
+    ] = None,
 ) -> None:
-    """Run the embedded stack until Ctrl-C: the API, a gateway, workers and a database in one folder."""
+    """Run a stack until Ctrl-C, with its data in one folder: all in one process, or with --scale in many."""
     from levain.datadir import DataDir
-    from levain.up import up as run_up
     from levain_settings import readers
 
     try:
         address = readers.listen(listen)
     except ValueError as error:
         raise BadInput(f"--listen {listen!r}: {error}") from None
-    out = _screen().out
-    _run_embedded(lambda: run_up(DataDir(data_dir), address, workers, out, os.environ), log_level="info")
+    out, folder = _screen().out, DataDir(data_dir)
+    if scale:
+        _up_scaled(folder, address, workers, broker_url, database_url, out)
+    elif broker_url or database_url:
+        raise BadInput("--broker-url and --database-url go with --scale")
+    else:
+        from levain.up import up as run_up
+
+        _run_embedded(lambda: run_up(folder, address, workers, out, os.environ), log_level="info")
 
 
 @app.command()
@@ -231,6 +250,18 @@ def _run_client(url: str, token: str | None, tenant: str | None, patience: float
     raise typer.Exit(run(main))
 
 
+def _up_scaled(
+    folder: "DataDir", listen: "Listen", workers: int | None, broker_url: str | None, database_url: str | None, out: "Output"
+) -> None:
+    from levain.scaled.up import STOP_SECONDS, up
+
+    servers = (
+        broker_url or os.environ.get("LEVAIN_BROKER_URL") or None,
+        database_url or os.environ.get("LEVAIN_DATABASE_URL") or None,
+    )
+    _run_embedded(lambda: up(folder, listen, workers, servers, out, os.environ), stop_seconds=STOP_SECONDS)
+
+
 def _train_here(asked: "Training", tenant: str | None, screen: "Screen", patience: float, workers: int | None) -> None:
     from levain.target import DEFAULT_TENANT, checked_tenant
     from levain.training import train_here
@@ -239,7 +270,7 @@ def _train_here(asked: "Training", tenant: str | None, screen: "Screen", patienc
     _run_embedded(lambda: train_here(asked, owner, screen, patience, workers, os.environ))
 
 
-def _run_embedded(main: "Callable[[], Awaitable[int]]", *, log_level: str = "warning") -> None:
+def _run_embedded(main: "Callable[[], Awaitable[int]]", *, log_level: str = "warning", stop_seconds: float | None = None) -> None:
     import logging
 
     import uvloop
@@ -249,4 +280,4 @@ def _run_embedded(main: "Callable[[], Awaitable[int]]", *, log_level: str = "war
 
     configure(log_level)
     logging.getLogger("alembic").setLevel(logging.WARNING)  # its info lines name its own plugins at every start
-    raise typer.Exit(run(main, new_loop=uvloop.new_event_loop))  # type: ignore[arg-type]
+    raise typer.Exit(run(main, new_loop=uvloop.new_event_loop, stop_seconds=stop_seconds))  # type: ignore[arg-type]

@@ -13,13 +13,13 @@ from levain.contact import Contact
 from levain.errors import ExitCode
 from levain.forecasting import drawing, sales_of, with_history
 from levain.formatting import series_name
+from levain.shipped import SAMPLE
 from levain.summary import best_seller, outcome, read_forecasts, score_lines, table
 from levain.target import DEFAULT_TENANT, target
 from levain.training import Screen, exit_code, follow, new_job_id
 from levain_contracts.jobs import JobState
 from levain_contracts.resources import Job, JobSpec
 
-SAMPLE = Path(__file__).parent / "sample" / "bakery.csv"
 TOKEN_HOURS = 24
 
 

@@ -13,19 +13,22 @@ STOP_SECONDS = 9.0
 Main = Callable[[], Coroutine[Any, Any, int]]
 
 
-def run(main: Main, *, new_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop) -> int:
+def run(
+    main: Main, *, new_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop, stop_seconds: float | None = None
+) -> int:
     """The exit code: that of `main`, or 128 + the signal's number when a signal ended it.
 
-    On the first signal `main` is cancelled and has `STOP_SECONDS` to clean up; it may catch that and return a code of its own.
+    On the first signal `main` is cancelled and has `stop_seconds`, by default `STOP_SECONDS`, to clean up; it may catch that and return
+    a code of its own.
     """
     loop = new_loop()
     try:
-        return loop.run_until_complete(_supervise(main))
+        return loop.run_until_complete(_supervise(main, stop_seconds or STOP_SECONDS))
     finally:
         loop.close()
 
 
-async def _supervise(main: Main) -> int:
+async def _supervise(main: Main, stop_seconds: float) -> int:
     loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(main())
     received: list[int] = []
@@ -34,7 +37,7 @@ async def _supervise(main: Main) -> int:
         if received:
             end_at_once(128 + received[0])
         received.append(number)
-        deadline = threading.Timer(STOP_SECONDS, end_at_once, [128 + number])
+        deadline = threading.Timer(stop_seconds, end_at_once, [128 + number])
         deadline.daemon = True
         deadline.start()
         task.cancel()

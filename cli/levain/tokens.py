@@ -26,8 +26,8 @@ SETTINGS: "Sequence[Setting]" = (
 )
 
 
-def issuer_of(secret: str, *, name: str = ISSUER, audience: str = "levain") -> TrustedIssuer:
-    return TrustedIssuer.model_validate({"issuer": name, "audience": audience, "secret": secret})
+def issuer_of(secret: str, *, name: str = ISSUER, roles: "Sequence[Role]" = (Role.VIEWER, Role.TRAINER)) -> TrustedIssuer:
+    return TrustedIssuer.model_validate({"issuer": name, "secret": secret, "roles": roles})
 
 
 def configured_secret(environment: Mapping[str, str]) -> str | None:
