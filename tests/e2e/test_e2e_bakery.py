@@ -5,14 +5,14 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from tests.e2e.whole import Whole, assert_equal_to_store, run
+from tests.e2e.whole import OnStack, Whole, assert_equal_to_store
 
 FRENCH = Path(__file__).parents[3] / "shared" / "data" / "french_bakery_daily.csv"
 SKIPPED = {"too_little_history", "no_sales", "dormant"}
 
 
 @pytest.mark.skipif(not FRENCH.exists(), reason="the data set is not here")
-def test_every_product_of_a_real_bakerys_file_ends_and_what_was_skipped_says_why(tmp_path: Path) -> None:
+def test_every_product_of_a_real_bakerys_file_ends_and_what_was_skipped_says_why(on_each_stack: OnStack) -> None:
     async def scenario(whole: Whole) -> None:
         client = whole.client()
         await client.upload(FRENCH.read_bytes())
@@ -26,4 +26,4 @@ def test_every_product_of_a_real_bakerys_file_ends_and_what_was_skipped_says_why
         assert failed and failed.keys() <= SKIPPED
         assert dict(failed) == {s["reason"]: s["count"] for s in job["report"]["skipped"]}
 
-    run(scenario, tmp_path)
+    on_each_stack(scenario)

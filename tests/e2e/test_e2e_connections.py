@@ -6,15 +6,13 @@ import logging
 import socket
 import sys
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import aiohttp
 import pytest
-from tests.e2e.whole import Whole, run, until
+from tests.e2e.whole import OnStack, Whole, until
 from tests.gateway.kit import upgrade
 from tests.training.harness import Client, sales_csv
 
-LIVE = "/api/v1/tenants/anna/training/jobs/job/live"
 JUNK = ("[]", "123", "null", '"ping"', '{"type":["ping"]}', "{bad", "", "[" * 3000, '{"type":"pong"}')
 # Opens so many live sockets, says so, and waits to be killed.
 DOOMED = """
@@ -30,14 +28,18 @@ time.sleep(60)
 """
 
 
+def live_path(whole: Whole) -> str:
+    return f"/api/v1/tenants/{whole.tenant('anna')}/training/jobs/job/live"
+
+
 async def long_job(whole: Whole) -> Client:
     client = whole.client()
-    await client.upload(sales_csv(["Brot 50s"]))
+    await client.upload(sales_csv(["Brot 10s"]))
     await client.start("job", "slow")
     return client
 
 
-def test_what_is_no_message_of_ours_is_ignored_and_the_pong_comes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_no_message_of_ours_is_ignored_and_the_pong_comes(on_each_stack: OnStack, caplog: pytest.LogCaptureFixture) -> None:
     """Field case K07, on one socket."""
 
     async def scenario(whole: Whole) -> None:
@@ -54,7 +56,7 @@ def test_what_is_no_message_of_ours_is_ignored_and_the_pong_comes(tmp_path: Path
                 types.append(json.loads(message.data)["type"])
             assert types.count("pong") == 1
 
-    run(scenario, tmp_path)
+    on_each_stack(scenario)
     assert [r for r in caplog.records if r.levelno >= logging.ERROR] == []
 
 
@@ -72,10 +74,10 @@ async def _refused(whole: Whole, client: Client, times: int) -> None:
             assert live.close_code == 4403
 
 
-async def _reset_amid_the_handshake(port: int, token: str, times: int) -> None:
-    head = upgrade(LIVE, token)
+async def _reset_amid_the_handshake(whole: Whole, token: str, times: int) -> None:
+    head = upgrade(live_path(whole), token)
     for i in range(times):
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        _, writer = await asyncio.open_connection("127.0.0.1", whole.port)
         writer.write(head[: len(head) * (i % 5) // 4])  # from nothing up to all of it
         await writer.drain()
         raw = writer.get_extra_info("socket")
@@ -85,11 +87,11 @@ async def _reset_amid_the_handshake(port: int, token: str, times: int) -> None:
 
 async def _killed(whole: Whole, token: str, count: int) -> None:
     """Clients that are killed with SIGKILL while they watch."""
-    command = [sys.executable, "-c", DOOMED, str(whole.stack.gateway.port), str(count)]
+    command = [sys.executable, "-c", DOOMED, str(whole.port), str(count)]
     process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
     assert process.stdin is not None and process.stdout is not None
     try:
-        process.stdin.write(upgrade(LIVE, token))
+        process.stdin.write(upgrade(live_path(whole), token))
         process.stdin.close()
         assert await asyncio.wait_for(process.stdout.readline(), 20) == b"open\n"
         await until(lambda: whole.open_sockets == (5 + count, 5 + count))
@@ -104,7 +106,7 @@ async def _lowest(whole: Whole, seen: list[float]) -> None:
         await asyncio.sleep(0.005)
 
 
-def test_the_gauges_of_gateway_and_service_count_who_is_there_whatever_others_do(tmp_path: Path) -> None:
+def test_the_gauges_of_gateway_and_service_count_who_is_there_whatever_others_do(on_each_stack: OnStack) -> None:
     """Field case K15: 5 viewers; 200 refused, 50 reset amid their handshake, 50 killed."""
 
     async def scenario(whole: Whole) -> None:
@@ -115,7 +117,7 @@ def test_the_gauges_of_gateway_and_service_count_who_is_there_whatever_others_do
                 assert (await live.receive_json())["type"] == "snapshot"
             watching = asyncio.create_task(_lowest(whole, seen))
             await _refused(whole, client, 50)
-            await _reset_amid_the_handshake(whole.stack.gateway.port, client.token, 50)
+            await _reset_amid_the_handshake(whole, client.token, 50)
             await _killed(whole, client.token, 50)
             await until(lambda: whole.open_sockets == (5, 5))
         await until(lambda: whole.open_sockets == (0, 0))
@@ -126,4 +128,4 @@ def test_the_gauges_of_gateway_and_service_count_who_is_there_whatever_others_do
         assert whole.at_service("viewer_refusals_total", reason="no_such_job") == 50
         assert whole.at_gateway("websockets_closed_total", code="4404") == 50
 
-    run(scenario, tmp_path)
+    on_each_stack(scenario)

@@ -5,7 +5,7 @@ import itertools
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.whole import Whole, assert_equal_to_store, run, stored, until
+from tests.e2e.whole import OnStack, Whole, assert_equal_to_store, run, stored, until
 from tests.training.harness import Client, Watched, sales_csv
 
 from levain_contracts.viewer import ViewerState
@@ -15,7 +15,7 @@ MOMENTS = {"at-once": 0, "in-training": 1, "near-the-end": 16}  # products that 
 CANCELLED_WITHIN_SECONDS = 10
 
 
-def test_a_job_that_is_cancelled_at_any_moment_ends_for_every_viewer_and_late_results_change_nothing(tmp_path: Path) -> None:
+def test_a_job_that_is_cancelled_at_any_moment_ends_for_every_viewer_and_late_results_change_nothing(on_each_stack: OnStack) -> None:
     async def scenario(whole: Whole) -> None:
         client = whole.client()
         await client.upload(sales_csv(NAMES))
@@ -24,7 +24,7 @@ def test_a_job_that_is_cancelled_at_any_moment_ends_for_every_viewer_and_late_re
         assert {job_id: await stored(client, job_id) for job_id in MOMENTS} == at_their_ends
         assert whole.at_service("jobs_ended_total", state="cancelled") == len(MOMENTS)
 
-    run(scenario, tmp_path)
+    on_each_stack(scenario)
 
 
 async def _cancelled(whole: Whole, client: Client, job_id: str, finished: int) -> ViewerState:

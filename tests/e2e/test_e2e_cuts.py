@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.cutting_proxy import proxying
-from tests.e2e.whole import Whole, assert_equal_to_store, run, until
+from tests.e2e.whole import OnStack, Whole, assert_equal_to_store, run, until
 from tests.training.harness import sales_csv
 
 SECONDS = 20
@@ -24,10 +24,10 @@ async def begun(whole: Whole) -> None:
     await client.start("job", "slow")
 
 
-def test_viewers_that_are_cut_again_and_again_amid_their_frames_end_equal_to_one_that_never_was(tmp_path: Path) -> None:
+def test_viewers_that_are_cut_again_and_again_amid_their_frames_end_equal_to_one_that_never_was(on_each_stack: OnStack) -> None:
     async def scenario(whole: Whole) -> None:
         await begun(whole)
-        async with proxying(whole.stack.gateway.port, piece_bytes=100) as proxy:
+        async with proxying(whole.port, piece_bytes=100) as proxy:
             async with whole.viewer("job") as steady, whole.viewer("job", port=proxy.port) as cut:
                 for passed_bytes in (10, 700, 2048):
                     before, proxy.cut_after_bytes = proxy.connections, passed_bytes
@@ -40,7 +40,7 @@ def test_viewers_that_are_cut_again_and_again_amid_their_frames_end_equal_to_one
             await assert_equal_to_store(states, whole.client(), "job")
         await until(lambda: whole.open_sockets == (0, 0))
 
-    run(scenario, tmp_path)
+    on_each_stack(scenario)
 
 
 def test_a_viewer_whose_network_goes_silent_leaves_it_and_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,7 +49,7 @@ def test_a_viewer_whose_network_goes_silent_leaves_it_and_comes_back(tmp_path: P
 
     async def scenario(whole: Whole) -> None:
         await begun(whole)
-        async with proxying(whole.stack.gateway.port) as proxy, whole.viewer("job", port=proxy.port) as stalled:
+        async with proxying(whole.port) as proxy, whole.viewer("job", port=proxy.port) as stalled:
             await until(lambda: stalled.heard_frames >= 2)
             heard = stalled.heard_frames
             proxy.stall()
@@ -64,7 +64,7 @@ def test_a_viewer_whose_network_goes_silent_leaves_it_and_comes_back(tmp_path: P
 def test_a_half_open_viewer_is_dropped_by_the_missing_pong_at_the_service_and_at_the_gateway(tmp_path: Path) -> None:
     async def scenario(whole: Whole) -> None:
         await begun(whole)
-        async with proxying(whole.stack.gateway.port) as proxy:
+        async with proxying(whole.port) as proxy:
             async with whole.viewer("job", port=proxy.port), whole.viewer("job") as steady:
                 await until(lambda: whole.open_sockets == (2, 2))
                 proxy.abandon()

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.whole import Whole, assert_equal_to_store, run
+from tests.e2e.whole import Embedded, OnStack, Whole, assert_equal_to_store, run
 from tests.training.harness import Client, Watched, sales_csv
 
 from levain_broker.memory import MemoryBroker
@@ -29,7 +29,7 @@ async def first_event_held(broker: MemoryBroker) -> AsyncIterator[asyncio.Event]
         broker.publish_event = publish  # type: ignore[method-assign]
 
 
-async def watched_from_the_start(whole: Whole, client: Client, job_id: str) -> Watched:
+async def watched_from_the_start(whole: Embedded, client: Client, job_id: str) -> Watched:
     watched = Watched()
     async with first_event_held(whole.stack.broker) as may_leave:
         starting = asyncio.create_task(client.start(job_id, "slow"))
@@ -48,14 +48,14 @@ async def watched_from_the_start(whole: Whole, client: Client, job_id: str) -> W
 def test_every_frame_of_a_job_comes_with_its_percentage_in_any_order_of_completion(tmp_path: Path) -> None:
     """Started 0 %, data analysis 20 %, each product 20 + floor(done / total x 60), completed 100 %."""
 
-    async def scenario(whole: Whole) -> None:
+    async def scenario(whole: Embedded) -> None:
         for total in (1, 3, 7, 60):
             await _a_job_of(total, whole)
 
     run(scenario, tmp_path, service={"level_seconds": 60})  # so that no snapshot comes between
 
 
-async def _a_job_of(total: int, whole: Whole) -> None:
+async def _a_job_of(total: int, whole: Embedded) -> None:
     client = whole.client()
     names, job_id = [f"Brot {i:02d} {0.3 if i == 0 else 0.02}s" for i in range(total)], f"job-{total}"
     await client.upload(sales_csv(names))
@@ -86,7 +86,7 @@ FAILURES: dict[str, tuple[bytes, str, str, dict[str, Any], int]] = {
 }
 
 
-def test_each_kind_of_failure_ends_as_promised_before_a_viewers_eyes(tmp_path: Path) -> None:
+def test_each_kind_of_failure_ends_as_promised_before_a_viewers_eyes(on_each_stack: OnStack) -> None:
     """Unusable data and all products failed: `failed` with a reason. Some failed, or one kills its process: the rest goes on."""
 
     async def scenario(whole: Whole) -> None:
@@ -113,4 +113,4 @@ def test_each_kind_of_failure_ends_as_promised_before_a_viewers_eyes(tmp_path: P
         assert [(f.product, f.reason) for f in seen["killer"].state.failures] == [("killer", "worker_process_died")]
         assert whole.at_service("jobs_ended_total", state="failed") == 2
 
-    run(scenario, tmp_path)
+    on_each_stack(scenario)

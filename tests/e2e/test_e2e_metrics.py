@@ -6,7 +6,7 @@ from pathlib import Path
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 from tests.e2e.gateway_process import free_port, gateway_process
-from tests.e2e.whole import Whole, run
+from tests.e2e.whole import Embedded, run
 from tests.training.harness import sales_csv
 
 from levain.tokens import issuer_of
@@ -34,7 +34,7 @@ def of(samples: Samples, name: str, **labels: str) -> float:
 def test_both_processes_serve_their_metrics_on_their_own_ports_at_0_from_the_start_and_they_move(tmp_path: Path) -> None:
     service_metrics_port = free_port()
 
-    async def scenario(whole: Whole) -> None:
+    async def scenario(whole: Embedded) -> None:
         async with gateway_process(whole.stack.service.port, issuer_of(SECRET)) as gateway:
             before = [await page(whole.session, port) for port in (gateway.metrics_port, service_metrics_port)]
             for samples, prefixes in zip(before, (("levain_gateway_",), ("levain_training_", "levain_worker_")), strict=True):

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 from tests.cli.command import base_csv
-from tests.e2e.whole import Whole, run
+from tests.e2e.whole import OnStack, Whole, run
 from tests.training.harness import Client, sales_csv
 
 H2C = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n"
@@ -44,7 +44,7 @@ def exchange(port: int, parts: list[bytes]) -> tuple[int, Any]:
             return answer.status, json.loads(answer.read())
 
 
-def test_a_client_that_offers_h2c_starts_the_same_job_on_a_dataset_with_every_row(tmp_path: Path) -> None:
+def test_a_client_that_offers_h2c_starts_the_same_job_on_a_dataset_with_every_row(on_each_stack: OnStack) -> None:
     """Field case K01, head and body in one write and in two."""
 
     async def scenario(whole: Whole) -> None:
@@ -52,7 +52,7 @@ def test_a_client_that_offers_h2c_starts_the_same_job_on_a_dataset_with_every_ro
 
         async def post(path: str, body: bytes, more: str, in_one_write: bool) -> Any:
             begin = head(client, path, len(body), more)
-            return await asyncio.to_thread(exchange, whole.stack.gateway.port, [begin + body] if in_one_write else [begin, body])
+            return await asyncio.to_thread(exchange, whole.port, [begin + body] if in_one_write else [begin, body])
 
         for more, in_one_write in (("", True), (H2C, True), (H2C, False)):
             status, dataset = await post("/datasets/sales", SALES, more, in_one_write)
@@ -62,7 +62,7 @@ def test_a_client_that_offers_h2c_starts_the_same_job_on_a_dataset_with_every_ro
             ended = await client.ended(job["job_id"])
             assert (ended["report"]["rows_used"], ended["products_completed"]) == (SALES.count(b"\n") - 1, 300)
 
-    run(scenario, tmp_path)
+    on_each_stack(scenario)
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +125,7 @@ def test_an_upload_over_the_limit_is_413_that_names_it_however_it_is_sent_and_me
     run(scenario, tmp_path, service={"max_dataset_bytes": LIMIT_BYTES})
 
 
-def test_the_content_of_an_upload_decides_whatever_its_content_type_and_a_workbook_is_refused_by_name(tmp_path: Path) -> None:
+def test_the_content_of_an_upload_decides_whatever_its_content_type_and_a_workbook_is_refused_by_name(on_each_stack: OnStack) -> None:
     """Field case D23: three ways to label the same file give the same forecasts."""
     base = base_csv(days=120).encode()
 
@@ -145,10 +145,10 @@ def test_the_content_of_an_upload_decides_whatever_its_content_type_and_a_workbo
         status, problem = await client.ask("POST", "/datasets/sales", data=workbook.getvalue(), headers={"Content-Type": "text/csv"})
         assert (status, problem["detail"]) == (422, "this is an Excel workbook or zip: save it as CSV")
 
-    run(scenario, tmp_path)
+    on_each_stack(scenario)
 
 
-def test_an_idempotency_key_gives_one_job_a_tenant_and_never_another_requests_answer(tmp_path: Path) -> None:
+def test_an_idempotency_key_gives_one_job_a_tenant_and_never_another_requests_answer(on_each_stack: OnStack) -> None:
     """Field case D25."""
 
     async def scenario(whole: Whole) -> None:
@@ -167,8 +167,8 @@ def test_an_idempotency_key_gives_one_job_a_tenant_and_never_another_requests_an
         assert sorted(status for status, _ in many) == [200] * 19 + [202]
         assert len({one["job_id"] for _, one in many}) == 1
         status, other = await post(bert, "k1")
-        assert (status, other["tenant_id"], other["job_id"] != job["job_id"]) == (202, "bert", True)
+        assert (status, other["tenant_id"], other["job_id"] != job["job_id"]) == (202, whole.tenant("bert"), True)
         for client, jobs in ((anna, 2), (bert, 1)):
             assert len((await client.ask("GET", "/jobs"))[1]["items"]) == jobs
 
-    run(scenario, tmp_path)
+    on_each_stack(scenario)

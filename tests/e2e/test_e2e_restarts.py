@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import aiohttp
-from tests.e2e.whole import Whole, assert_equal_to_store, run, until
+from tests.e2e.whole import Embedded, assert_equal_to_store, run, until
 from tests.training.harness import Client, sales_csv
 
 from levain import embedded
@@ -38,7 +38,7 @@ async def to_the_end(client: Client) -> Ended:
         return Ended(socket.close_code, retry_ms(reason), frames)
 
 
-async def stream_of_events(whole: Whole) -> None:
+async def stream_of_events(whole: Embedded) -> None:
     """A job whose products end by the hundred each second, until long after the test."""
     client = whole.client()
     await client.upload(sales_csv([f"Brot {i} 0.01s" for i in range(1500)], days=30))
@@ -46,7 +46,7 @@ async def stream_of_events(whole: Whole) -> None:
     await client.wait_for("job", lambda job: job["products_completed"] >= 10)
 
 
-async def _all_watch(whole: Whole, clients: list[Client]) -> list[asyncio.Task[Ended]]:
+async def _all_watch(whole: Embedded, clients: list[Client]) -> list[asyncio.Task[Ended]]:
     watching = [asyncio.create_task(to_the_end(client)) for client in clients]
     await until(lambda: whole.open_sockets[1] == len(clients))
     await asyncio.sleep(0.3)
@@ -61,7 +61,7 @@ def _assert_all_are_sent_away(ends: list[Ended], most_ms: int) -> None:
 
 
 def test_a_gateway_that_stops_amid_a_stream_of_events_sends_all_away_with_1012_and_a_pause(tmp_path: Path) -> None:
-    async def scenario(whole: Whole) -> None:
+    async def scenario(whole: Embedded) -> None:
         await stream_of_events(whole)
         watching = await _all_watch(whole, [whole.client()] * VIEWERS)
         await whole.stack.gateway.stop(WINDOW_SECONDS)
@@ -74,7 +74,7 @@ def test_a_gateway_that_stops_amid_a_stream_of_events_sends_all_away_with_1012_a
 
 
 def test_a_service_that_stops_amid_a_stream_of_events_sends_all_away_with_1012_through_the_gateway_too(tmp_path: Path) -> None:
-    async def scenario(whole: Whole) -> None:
+    async def scenario(whole: Embedded) -> None:
         await stream_of_events(whole)
         ports = [whole.stack.gateway.port, whole.stack.service.port]
         watching = await _all_watch(whole, [whole.client(port=port) for port in ports for _ in range(VIEWERS // 2)])
@@ -92,13 +92,13 @@ def test_a_service_that_stops_amid_a_stream_of_events_sends_all_away_with_1012_t
 NAMES = [f"Brot {i} 0.1s" for i in range(40)]
 
 
-async def _begun(whole: Whole) -> None:
+async def _begun(whole: Embedded) -> None:
     client = whole.client()
     await client.upload(sales_csv(NAMES))
     await client.start("job", "slow")
 
 
-async def _restarted_service(whole: Whole) -> TrainingService:
+async def _restarted_service(whole: Embedded) -> TrainingService:
     """On the same store, port and broker. It has to be stopped."""
     old = whole.stack.service
     await old.stop(WINDOW_SECONDS)
@@ -109,7 +109,7 @@ async def _restarted_service(whole: Whole) -> TrainingService:
 
 
 def test_viewers_of_a_service_that_restarts_amid_a_job_come_back_and_end_equal_to_the_store(tmp_path: Path) -> None:
-    async def scenario(whole: Whole) -> None:
+    async def scenario(whole: Embedded) -> None:
         await _begun(whole)
         async with AsyncExitStack() as leaving:
             viewers = [await leaving.enter_async_context(whole.viewer("job")) for _ in range(10)]
@@ -127,7 +127,7 @@ def test_viewers_of_a_service_that_restarts_amid_a_job_come_back_and_end_equal_t
 def test_viewers_of_a_stack_that_restarts_with_an_empty_broker_end_equal_to_the_store(tmp_path: Path) -> None:
     """What was out with the old broker is handed out again."""
 
-    async def scenario(first: Whole) -> None:
+    async def scenario(first: Embedded) -> None:
         await _begun(first)
         async with AsyncExitStack() as leaving:
             viewers = [await leaving.enter_async_context(first.viewer("job")) for _ in range(10)]
@@ -136,7 +136,7 @@ def test_viewers_of_a_stack_that_restarts_with_an_empty_broker_end_equal_to_the_
             port = first.stack.gateway.port
             await first.stack.stop()
             async with embedded.running(tmp_path, secret=SECRET, listen=Listen(HERE, port)) as stack:
-                second = Whole(stack, first.session)
+                second = Embedded(stack, first.session)
                 states = await asyncio.gather(*(v.task for v in viewers))
                 await assert_equal_to_store(states, second.client(), "job")
                 assert (states[0].products_completed, states[0].products_failed) == (40, 0)

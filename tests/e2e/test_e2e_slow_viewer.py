@@ -12,7 +12,7 @@ import aiohttp
 import psutil
 import pytest
 from tests.e2e.gateway_process import gateway_process
-from tests.e2e.whole import Whole, run, until
+from tests.e2e.whole import Embedded, run, until
 from tests.gateway.kit import upgrade
 from tests.training.harness import Client, sales_csv
 
@@ -56,7 +56,7 @@ class Reader:
                 self.seen += json.loads(message.data)["type"] == "progress"
 
 
-async def publish(whole: Whole, readers: list[Reader], on_pause: Callable[[], None]) -> None:
+async def publish(whole: Embedded, readers: list[Reader], on_pause: Callable[[], None]) -> None:
     """No faster than the readers are, so that they are never the slow ones."""
     for sent in range(EVENTS):
         await whole.stack.broker.publish_event("training.progress", large_event(100 + sent))
@@ -67,7 +67,7 @@ async def publish(whole: Whole, readers: list[Reader], on_pause: Callable[[], No
 
 
 def test_a_viewer_that_stops_reading_costs_the_others_nothing_and_the_gateways_memory_stays_bounded(tmp_path: Path) -> None:
-    async def scenario(whole: Whole) -> None:
+    async def scenario(whole: Embedded) -> None:
         trainer = whole.client()
         await trainer.upload(sales_csv(["Brot 30s"]))
         await trainer.start("job", "slow")
@@ -99,7 +99,7 @@ def test_a_viewer_that_never_reads_again_leaves_the_gateway_too_though_it_stays_
     """The service's abort can't reach it through a tunnel that is full: the kernel ends a window that stays closed."""
     monkeypatch.setattr("levain_gateway.sockets._USER_TIMEOUT_MS", 4000)  # longer than the service is patient
 
-    async def scenario(whole: Whole) -> None:
+    async def scenario(whole: Embedded) -> None:
         client = whole.client()
         await client.upload(sales_csv(["Brot 30s"]))
         await client.start("job", "slow")

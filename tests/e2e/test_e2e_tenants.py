@@ -2,27 +2,26 @@
 
 import asyncio
 import json
-from pathlib import Path
 
-from tests.e2e.whole import Whole, assert_equal_to_store, run
+from tests.e2e.whole import OnStack, Whole, assert_equal_to_store
 from tests.training.harness import Client, Watched, sales_csv
 
 from levain_contracts.claims import Role
 
 
-def test_two_tenants_with_the_same_job_ids_at_once_never_see_anything_of_each_other(tmp_path: Path) -> None:
+def test_two_tenants_with_the_same_job_ids_at_once_never_see_anything_of_each_other(on_each_stack: OnStack) -> None:
     async def scenario(whole: Whole) -> None:
         anna, bert = whole.client("anna"), whole.client("bert")
         await asyncio.gather(*(_three_jobs(client, f"{name}s Brot") for client, name in ((anna, "Anna"), (bert, "Bert"))))
         seen = await asyncio.gather(*(client.watch(f"job-{i}") for client in (anna, bert) for i in range(3)))
         for client, tenant, mine, theirs, watched in (
-            (anna, "anna", "Annas Brot", "Berts", seen[:3]),
-            (bert, "bert", "Berts Brot", "Annas", seen[3:]),
+            (anna, whole.tenant("anna"), "Annas Brot", "Berts", seen[:3]),
+            (bert, whole.tenant("bert"), "Berts Brot", "Annas", seen[3:]),
         ):
             await _saw_only_its_own(client, tenant, mine, theirs, watched)
         await asyncio.gather(_is_refused_by(anna, bert), _is_refused_by(bert, anna))
 
-    run(scenario, tmp_path)
+    on_each_stack(scenario)
 
 
 async def _three_jobs(client: Client, product: str) -> None:
@@ -66,7 +65,7 @@ async def _is_refused_by(stranger: Client, host: Client) -> None:
     assert (await stranger.ask("GET", f"/products/{product_id}/forecast"))[0] == 404
 
 
-def test_a_viewers_token_watches_and_reads_and_can_not_start_cancel_or_upload(tmp_path: Path) -> None:
+def test_a_viewers_token_watches_and_reads_and_can_not_start_cancel_or_upload(on_each_stack: OnStack) -> None:
     async def scenario(whole: Whole) -> None:
         trainer, viewer = whole.client(), whole.client(role=Role.VIEWER)
         await trainer.upload(sales_csv(["Brot 0.2s"]))
@@ -80,4 +79,4 @@ def test_a_viewers_token_watches_and_reads_and_can_not_start_cancel_or_upload(tm
         assert len((await viewer.ask("GET", "/jobs"))[1]["items"]) == 1
         assert whole.at_gateway("refusals_total", reason="read_only") == 8
 
-    run(scenario, tmp_path)
+    on_each_stack(scenario)

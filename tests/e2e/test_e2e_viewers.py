@@ -4,7 +4,7 @@ import asyncio
 import random
 from pathlib import Path
 
-from tests.e2e.whole import Whole, assert_equal_to_store, run, until
+from tests.e2e.whole import Embedded, OnStack, Whole, assert_equal_to_store, run, until
 from tests.training.harness import Client, Watched, sales_csv
 
 from levain_contracts.claims import Role
@@ -18,7 +18,7 @@ async def joined_at(client: Client, job_id: str, products: int) -> Watched:
     return await client.watch(job_id)
 
 
-def test_twenty_viewers_that_join_at_any_moment_end_equal_to_each_other_and_to_the_store(tmp_path: Path) -> None:
+def test_twenty_viewers_that_join_at_any_moment_end_equal_to_each_other_and_to_the_store(on_each_stack: OnStack) -> None:
     moments = random.Random(7)
 
     async def scenario(whole: Whole) -> None:
@@ -34,10 +34,10 @@ def test_twenty_viewers_that_join_at_any_moment_end_equal_to_each_other_and_to_t
         await assert_equal_to_store([w.state for w in (*seen, late)], client, "job")
         assert late.state.products_completed == 60
 
-    run(scenario, tmp_path)
+    on_each_stack(scenario)
 
 
-def test_an_unknown_job_is_4404_and_its_gauges_never_move(tmp_path: Path) -> None:
+def test_an_unknown_job_is_4404_and_its_gauges_never_move(on_each_stack: OnStack) -> None:
     async def scenario(whole: Whole) -> None:
         client = whole.client()
         seen = await client.watch("never-was")
@@ -47,10 +47,10 @@ def test_an_unknown_job_is_4404_and_its_gauges_never_move(tmp_path: Path) -> Non
         assert whole.at_service("viewer_refusals_total", reason="no_such_job") == 2
         assert whole.at_service("viewer_connects_total") == 0
 
-    run(scenario, tmp_path)
+    on_each_stack(scenario)
 
 
-def test_two_hundred_viewers_of_an_ended_job_get_snapshot_terminal_frame_and_1000(tmp_path: Path) -> None:
+def test_two_hundred_viewers_of_an_ended_job_get_snapshot_terminal_frame_and_1000(on_each_stack: OnStack) -> None:
     """Field case K03: nothing that arrives in one read with the 101 is lost."""
 
     async def scenario(whole: Whole) -> None:
@@ -71,11 +71,11 @@ def test_two_hundred_viewers_of_an_ended_job_get_snapshot_terminal_frame_and_100
         assert whole.at_gateway("websockets_closed_total", code="1000") == 201
         assert whole.at_service("viewer_closes_total", code="1000") == 201
 
-    run(scenario, tmp_path)
+    on_each_stack(scenario)
 
 
 def test_last_events_that_are_lost_on_their_way_reach_every_viewer_within_five_seconds(tmp_path: Path) -> None:
-    async def scenario(whole: Whole) -> None:
+    async def scenario(whole: Embedded) -> None:
         client = whole.client()
         await client.upload(sales_csv(["Brot 1s", "Brezel 0.2s"]))
         await client.start("job", "slow")
@@ -95,7 +95,7 @@ def test_last_events_that_are_lost_on_their_way_reach_every_viewer_within_five_s
 
 
 def test_events_that_are_lost_amid_a_job_are_read_from_the_store(tmp_path: Path) -> None:
-    async def scenario(whole: Whole) -> None:
+    async def scenario(whole: Embedded) -> None:
         client = whole.client()
         await client.upload(sales_csv([f"Brot {i} 0.1s" for i in range(30)]))
         await client.start("job", "slow")

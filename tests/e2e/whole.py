@@ -1,11 +1,14 @@
-"""The whole embedded stack for one scenario, callers that come through its gateway, and the comparison of a viewer with the store."""
+"""A whole stack for one scenario, callers that come through its gateways, and the comparison of a viewer with the store."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, fields
+import itertools
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import fields
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import uvloop
@@ -23,48 +26,10 @@ from levain_contracts.jobs import JobState
 from levain_contracts.persistent import Growing
 from levain_contracts.viewer import Failure, ProductEnd, ViewerState, same_for_viewers
 
+V = TypeVar("V", bound="Viewing")
+
 _END_FIELDS = [f.name for f in fields(ProductEnd)]
 LIMIT_SECONDS = 40  # below the limit of a test, so that the stack is stopped in order
-
-
-@dataclass
-class Whole:
-    stack: EmbeddedStack
-    session: aiohttp.ClientSession
-
-    def client(self, tenant: str = "anna", role: Role = Role.TRAINER, *, port: int | None = None, seconds: float = 600) -> Client:
-        """One tenant's caller at the gateway, or at `port`; its token lives for `seconds`."""
-        base = f"http://127.0.0.1:{port or self.stack.gateway.port}/api/v1/tenants/{tenant}/training"
-        return Client(self.session, base, self.stack.token(tenant, role, hours=seconds / 3600))
-
-    def at_service(self, metric: str, **labels: str) -> float:
-        return _sample(self.stack.service.metrics.registry, f"levain_training_{metric}", labels)
-
-    def at_gateway(self, metric: str, **labels: str) -> float:
-        return _sample(self.stack.gateway.metrics.registry, f"levain_gateway_{metric}", labels)
-
-    @property
-    def open_sockets(self) -> tuple[float, float]:
-        """As the gauges of gateway and service have it."""
-        return self.at_gateway("websockets_open"), self.at_service("viewers")
-
-    @asynccontextmanager
-    async def viewer(self, job_id: str, tenant: str = "anna", port: int | None = None) -> AsyncIterator["Viewing"]:
-        """The real client's loop in a task, at the gateway or at `port`: it comes back after a cut."""
-        url = f"http://127.0.0.1:{port or self.stack.gateway.port}"
-        async with connected(Target(url, self.stack.token(tenant), tenant), Contact()) as api:
-            viewing = Viewing(api, job_id)
-            try:
-                yield viewing
-            finally:
-                viewing.task.cancel()
-                await asyncio.wait({viewing.task})
-
-
-def _sample(registry: Any, name: str, labels: dict[str, str]) -> float:
-    value = registry.get_sample_value(name, labels)
-    assert value is not None, (name, labels)
-    return float(value)
 
 
 class Viewing:
@@ -86,12 +51,97 @@ class Viewing:
         self.notes.append(line)
 
 
-def run(scenario: Callable[[Whole], Coroutine[Any, Any, None]], folder: Path, **options: Any) -> None:
-    """One scenario on a stack of its own. The options are those of `EmbeddedStack`."""
+class Whole(ABC):
+    """What a scenario may use on any stack. Tenants have a name of their own on each, see `tenant`; metrics count from its start."""
+
+    session: aiohttp.ClientSession
+
+    @property
+    @abstractmethod
+    def ports(self) -> list[int]:
+        """Of the gateways."""
+
+    @abstractmethod
+    def token(self, tenant: str, role: Role = Role.TRAINER, *, hours: float = 24) -> str: ...
+
+    @abstractmethod
+    def _sum(self, metric: str, labels: dict[str, str]) -> float:
+        """Over all processes that have it."""
+
+    def tenant(self, name: str) -> str:
+        return name
+
+    @cached_property
+    def _ports_in_turn(self) -> Iterator[int]:
+        return itertools.cycle(self.ports)
+
+    @property
+    def port(self) -> int:
+        return self.ports[0]
+
+    def client(self, tenant: str = "anna", role: Role = Role.TRAINER, *, port: int | None = None, seconds: float = 600) -> Client:
+        """One tenant's caller at the gateways in turn, or at `port`; its token lives for `seconds`."""
+        tenant = self.tenant(tenant)
+        base = f"http://127.0.0.1:{port or next(self._ports_in_turn)}/api/v1/tenants/{tenant}/training"
+        return Client(self.session, base, self.token(tenant, role, hours=seconds / 3600))
+
+    def at_service(self, metric: str, **labels: str) -> float:
+        return self._sum(f"levain_training_{metric}", labels)
+
+    def at_gateway(self, metric: str, **labels: str) -> float:
+        return self._sum(f"levain_gateway_{metric}", labels)
+
+    @property
+    def open_sockets(self) -> tuple[float, float]:
+        """As the gauges of gateway and service have it."""
+        return self.at_gateway("websockets_open"), self.at_service("viewers")
+
+    def viewer(self, job_id: str, tenant: str = "anna", port: int | None = None) -> AbstractAsyncContextManager[Viewing]:
+        return self.viewer_of(Viewing, job_id, tenant, port)
+
+    @asynccontextmanager
+    async def viewer_of(self, kind: type[V], job_id: str, tenant: str = "anna", port: int | None = None) -> AsyncIterator[V]:
+        """The real client's loop in a task, at the gateways in turn or at `port`: it comes back after a cut."""
+        url, tenant = f"http://127.0.0.1:{port or next(self._ports_in_turn)}", self.tenant(tenant)
+        async with connected(Target(url, self.token(tenant), tenant), Contact()) as api:
+            viewing = kind(api, job_id)
+            try:
+                yield viewing
+            finally:
+                viewing.task.cancel()
+                await asyncio.wait({viewing.task})
+
+
+class Embedded(Whole):
+    """The stack of `levain up`, in the test's own process."""
+
+    def __init__(self, stack: EmbeddedStack, session: aiohttp.ClientSession) -> None:
+        self.stack, self.session = stack, session
+
+    @property
+    def ports(self) -> list[int]:
+        return [self.stack.gateway.port]
+
+    def token(self, tenant: str, role: Role = Role.TRAINER, *, hours: float = 24) -> str:
+        return self.stack.token(tenant, role, hours=hours)
+
+    def _sum(self, metric: str, labels: dict[str, str]) -> float:
+        process = self.stack.gateway if metric.startswith("levain_gateway") else self.stack.service
+        value = process.metrics.registry.get_sample_value(metric, labels)
+        assert value is not None, (metric, labels)
+        return value
+
+
+Scenario = Callable[[Whole], Coroutine[Any, Any, None]]
+OnStack = Callable[[Scenario], None]
+
+
+def run(scenario: Callable[[Embedded], Coroutine[Any, Any, None]], folder: Path, **options: Any) -> None:
+    """One scenario on an embedded stack of its own. The options are those of `EmbeddedStack`."""
 
     async def main() -> None:
         async with asyncio.timeout(LIMIT_SECONDS), embedded.running(folder, **options) as stack, aiohttp.ClientSession() as session:
-            await scenario(Whole(stack, session))
+            await scenario(Embedded(stack, session))
 
     # The loop of the real processes.
     uvloop.run(main())
