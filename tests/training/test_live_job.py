@@ -112,7 +112,7 @@ def test_a_viewer_that_comes_late_hides_no_loss_of_those_before_it(tmp_path: Pat
 
     async def scenario(stack: Stack) -> None:
         client = stack.client()
-        await client.upload(sales_csv(TEN[:2]))
+        await client.upload(sales_csv(["Brot 0.1s", "Brezel 1s"]))
         await client.start("job", "slow")
         early = asyncio.create_task(client.watch("job"))
         await client.wait_for("job", lambda job: job["products_completed"] == 1)
