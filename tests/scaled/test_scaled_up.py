@@ -73,7 +73,7 @@ async def _train(urls: list[str], token: str) -> None:
     """Watched at the first gateway, started at the second."""
     async with aiohttp.ClientSession() as session:
         watching, starting = (Client(session, f"{url}/api/v1/tenants/demo/training", token) for url in urls)
-        await starting.start("job", "naive", dataset="sample")
+        await starting.start("job", "instant", dataset="sample")
         seen = await watching.watch("job")
         assert (seen.types[-1], seen.code) == ("completed", 1000)
 
