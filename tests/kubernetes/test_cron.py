@@ -41,7 +41,7 @@ schedules = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(schedules, st.sampled_from(CHANGES), st.integers(0, 2000), st.integers(1, 1500))
 def test_the_newest_and_the_next_time_are_those_of_a_clock_that_looks_at_each_minute(
     schedule: str, change: tuple[str, datetime], before: int, minutes: int

@@ -20,7 +20,7 @@ from levain_operator.schedule_plan import SeenSchedule, plan_schedule
 # The night in which the clocks of Berlin go forward.
 START = datetime(2026, 3, 28, 22, 10, tzinfo=UTC)
 ZONE = "Europe/Berlin"
-on_any = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+on_any = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def spec_of(**changes: Any) -> TrainingScheduleSpec:
