@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+from abc import ABC, abstractmethod
 from typing import Any
 
 from aio_pika.abc import AbstractChannel
@@ -23,7 +24,7 @@ class Stopped(BrokerUnavailable):
     """The session lives, and the broker takes nothing from it for now."""
 
 
-class Session:
+class Session(ABC):
     """`run` is for ever. `problem` is None while the session works; `sessions` counts how often it was set up."""
 
     def __init__(self, link: Link, what: str, watchdog_seconds: float) -> None:
@@ -34,15 +35,15 @@ class Session:
         self.problem: str | None = f"{what}: not connected yet"
         self.sessions = 0
 
+    @abstractmethod
     async def begin(self, channel: AbstractChannel) -> None:
         """Sets everything up. What it raises ends the attempt."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def check(self, channel: AbstractChannel) -> None:
         """Asks the broker something, within `ANSWER_SECONDS`. What it raises ends the session and its connection."""
-        raise NotImplementedError
 
-    def lost(self) -> None:
+    def lost(self) -> None:  # noqa: B027  # what only publishes has nothing in hand
         """What was handed over and is not settled is the broker's again."""
 
     def options(self) -> dict[str, Any]:
