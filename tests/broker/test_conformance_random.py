@@ -13,6 +13,7 @@ from levain_broker.ports import Broker, Delivery
 from levain_contracts.topics import WorkQueue
 
 CONSUMERS = 2
+SETTLES = 50
 Step = tuple[str, int]
 STEP = st.tuples(st.sampled_from(["send", "send", "enter", "leave", "ack", "ack", "give_back", "cut"]), st.integers(0, 9))
 STEPS = st.lists(STEP, max_size=40)
@@ -30,7 +31,10 @@ class Model:
     async def play(self, step: Step) -> None:
         action, n = step
         await getattr(self, action)(n)
-        await self.h.quiet()
+        for _ in range(SETTLES):
+            await self.h.quiet()
+            if await self.settled():
+                break
         await self.check()
 
     async def send(self, n: int) -> None:
@@ -68,6 +72,14 @@ class Model:
     def _pick(self, n: int) -> Delivery | None:
         deliveries = self.hands[n % len(self.hands)].deliveries
         return deliveries.pop(n % len(deliveries)) if deliveries else None
+
+    async def settled(self) -> bool:
+        """A message on its way between a real broker and its clients is in no place for a moment."""
+        try:
+            await self.check()
+        except AssertionError:
+            return False
+        return True
 
     async def check(self) -> None:
         unsettled = [body for hands in self.hands for body in hands.bodies]

@@ -183,7 +183,7 @@ def test_a_deadlock_is_resolved_within_the_store(database: Database) -> None:
             jobs.lock(connection, "anna", second)
 
         at_once([lambda: one.write(lock, "a", "b"), lambda: two.write(lock, "b", "a")])
-        assert len(tries) == 3
+        assert len(tries) >= 3
 
 
 def test_a_server_that_lets_nobody_in_is_away(postgres: Postgres, database: Database) -> None:
