@@ -8,7 +8,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from levain_contracts.kubernetes.base import MAX_RESOURCE_NAME_CHARS
-from levain_contracts.kubernetes.training_schedule import MAX_NAME_CHARS, MAX_RECENT_TIMES
+from levain_contracts.kubernetes.training_schedule import MAX_NAME_CHARS
 
 _STAMP = "%Y%m%d%H%M"
 _NAME = re.compile(r".+-(\d{12})")
@@ -52,14 +52,11 @@ def time_of(name: str) -> datetime | None:
         return None
 
 
-def outdated(children: Iterable[Child], *, completed: int, failed: int, recent: tuple[datetime, ...]) -> tuple[Child, ...]:
-    """Ended children beyond the newest so many of each outcome, oldest first.
-
-    Only where the time is remembered, or older than all that is: it would be made again else, should the clock go back.
+def outdated(children: Iterable[Child], *, completed: int, failed: int) -> tuple[Child, ...]:
+    """Ended children beyond the newest so many of each outcome, oldest first. Their times must be remembered before they go: they would be
+    made again else, should the clock go back.
     """
     limits = {Outcome.COMPLETED: completed, Outcome.FAILED: failed}
     newest_first = sorted(children, key=lambda c: (c.scheduled_at, c.name), reverse=True)
     over = [c for outcome, limit in limits.items() for c in [c for c in newest_first if c.outcome is outcome][limit:]]
-    full = len(recent) >= MAX_RECENT_TIMES
-    safe = [c for c in over if c.scheduled_at in recent or (full and c.scheduled_at < recent[0])]
-    return tuple(sorted((c for c in safe if not c.deleting), key=lambda c: (c.scheduled_at, c.name)))
+    return tuple(sorted((c for c in over if not c.deleting), key=lambda c: (c.scheduled_at, c.name)))

@@ -12,8 +12,6 @@ from cronsim import CronSim, CronSimError
 
 from levain_contracts.kubernetes.training_schedule import MAX_RECENT_TIMES
 
-# Where local times are mapped to real ones, the search begins so much off: no zone ever moved its clocks by more.
-_MARGIN = timedelta(days=1, minutes=1)
 # How far back the newest time is looked for: step by step, since a schedule of minutes has half a million of them in a year.
 _WINDOWS = (timedelta(hours=1), timedelta(days=1), timedelta(days=32), timedelta(days=366), timedelta(days=366 * 9))
 
@@ -35,10 +33,10 @@ class Cron:
             raise BadSchedule(f"timeZone {time_zone[:64]!r}: no time zone has this name") from None
         self._schedule = schedule
         try:
-            self._by_wall_clock = CronSim(schedule, datetime(2000, 1, 1, tzinfo=self._zone)).fixup_tz is not None
+            first = next(CronSim(schedule, datetime(2000, 1, 1, tzinfo=UTC)), None)
         except CronSimError as error:
             raise BadSchedule(f"schedule {schedule[:100]!r}: {error}") from None
-        if next(CronSim(schedule, datetime(2000, 1, 1, tzinfo=UTC)), None) is None:
+        if first is None:
             raise BadSchedule(f"schedule {schedule[:100]!r}: names no time within 50 years")
 
     def newest(self, since: datetime, until: datetime) -> datetime | None:
@@ -59,10 +57,11 @@ class Cron:
 
     def _after(self, since: datetime) -> Iterator[datetime]:
         """Forwards only: backwards, the library never comes out of a day that a zone has left out."""
-        start = since - (_MARGIN if self._by_wall_clock else timedelta())
         try:
-            for time in CronSim(self._schedule, start.astimezone(self._zone)):
-                if (real := time.astimezone(UTC)) > since:
+            for time in CronSim(self._schedule, since.astimezone(self._zone)):
+                real = time.astimezone(UTC)
+                # The library may name a minute of a day that a zone has left out (Samoa, 30 December 2011); its real time shows another.
+                if real > since and real.astimezone(self._zone).replace(tzinfo=None) == time.replace(tzinfo=None):
                     yield real
         except OverflowError:  # the end of the calendar
             return

@@ -65,9 +65,8 @@ def plan_schedule(spec: TrainingScheduleSpec | Unreadable, seen: SeenSchedule) -
     recent = recent if turn.made is None else remember(recent, turn.made)
     status = _status(spec, seen, cron, recent, turn)
     said = (SetScheduleStatus(status),) if status != seen.status else ()
-    # Counted without the one that is made now, which has not ended.
     limits = {"completed": spec.successful_jobs_history_limit, "failed": spec.failed_jobs_history_limit}
-    history = tuple(DeleteTrainingJob(child.name, child.uid) for child in outdated(seen.children, recent=recent, **limits))
+    history = tuple(DeleteTrainingJob(child.name, child.uid) for child in outdated(seen.children, **limits))
     wait = () if status.next_schedule_time is None else (WaitUntil(status.next_schedule_time),)
     return (*turn.actions, *said, *history, *wait)
 

@@ -19,7 +19,7 @@ from levain_operator.observed import Observed, Presence
 from levain_operator.plan import plan
 from levain_operator.status import Spec
 
-on_any = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+on_any = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 SPEC = TrainingJobSpec.model_validate({"dataset": {"name": "sales"}})
 
 Step = Callable[[World], Any]

@@ -20,7 +20,7 @@ from levain_operator.schedule_plan import SeenSchedule, plan_schedule
 # The night in which the clocks of Berlin go forward.
 START = datetime(2026, 3, 28, 22, 10, tzinfo=UTC)
 ZONE = "Europe/Berlin"
-on_any = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+on_any = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def spec_of(**changes: Any) -> TrainingScheduleSpec:
@@ -152,13 +152,14 @@ def test_no_time_has_two_jobs_whatever_the_clock_and_the_operator_do(
 
 
 @on_any
-@given(spelt, st.sampled_from([ConcurrencyPolicy.ALLOW, ConcurrencyPolicy.REPLACE]), st.lists(steps, max_size=40))
+@given(spelt, st.sampled_from([ConcurrencyPolicy.ALLOW, ConcurrencyPolicy.REPLACE]), st.lists(st.lists(steps, max_size=4), max_size=12))
 def test_each_time_has_its_job_when_the_operator_is_there_also_after_the_clock_was_set_back(
-    schedule: str, policy: ConcurrencyPolicy, done: list[Step]
+    schedule: str, policy: ConcurrencyPolicy, done: list[list[Step]]
 ) -> None:
     world = ScheduleWorld(spec_of(schedule=schedule, concurrencyPolicy=policy))
-    for step in done:
-        step(world)
+    for some in done:
+        for step in some:
+            step(world)
         if len(world.created) >= MAX_RECENT_TIMES:
             return
         if not world.spec.suspend:
@@ -211,6 +212,26 @@ def test_a_clock_set_forward_and_back_costs_no_time_and_repeats_none() -> None:
     world.now = at(22, 15)
     run_until(world, at(23, 30))
     assert sorted(world.created) == [at(22, 20), at(22, 40), at(23, 0), at(23, 20)]
+
+
+def test_a_time_is_remembered_in_the_plan_that_makes_its_job_and_comes_first_in_it() -> None:
+    world = ScheduleWorld(spec_of(timeZone="UTC"), now=at(22, 20))
+    assert [type(a) for a in world.plan()] == [CreateTrainingJob, EmitEvent, SetScheduleStatus, WaitUntil]
+    world.turn()
+    world.children.clear()  # someone deletes it
+    world.rest()
+    assert world.created == [at(22, 20)]
+
+
+def test_a_status_that_was_lost_is_made_again_from_the_training_jobs_before_history_goes() -> None:
+    world = ScheduleWorld(spec_of(timeZone="UTC", concurrencyPolicy="Allow", successfulJobsHistoryLimit=0), now=at(22, 45))
+    for time in (at(22, 20), at(22, 40)):
+        world.children[child_name("nightly", time)] = Child(child_name("nightly", time), f"u{time:%M}", time, Outcome.COMPLETED, time)
+    assert [type(a) for a in world.plan()] == [SetScheduleStatus, DeleteTrainingJob, DeleteTrainingJob, WaitUntil]
+    world.rest()
+    world.now = at(22, 25)
+    world.rest()
+    assert world.created == []
 
 
 def test_with_forbid_a_time_waits_for_its_predecessor_and_starts_late() -> None:

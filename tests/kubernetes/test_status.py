@@ -13,11 +13,11 @@ from levain_contracts.events import MAX_FAILURES, ProductFailure
 from levain_contracts.frames import Stage
 from levain_contracts.jobs import JobState
 from levain_contracts.kubernetes.base import Truth, whole_second
-from levain_contracts.kubernetes.training_job import TrainingJobSpec, TrainingJobStatus
+from levain_contracts.kubernetes.training_job import TrainingJobSpec, TrainingJobStatus, to_job_spec
 from levain_contracts.resources import DatasetRef, Job, JobSpec
-from levain_operator.actions import CancelJob, DeleteTrainingJob, PutJob, SetStatus, WaitUntil
+from levain_operator.actions import AskJob, Call, CancelJob, DeleteTrainingJob, PutJob, SetStatus, WaitUntil
 from levain_operator.conditions import find
-from levain_operator.observed import NotAsked, Observed, Presence, Refused, Told, Unreadable
+from levain_operator.observed import NoSuchJob, NotAsked, Observed, Presence, Refused, Told, Trouble, Unreadable
 from levain_operator.pace import MEMORY_SECONDS, Pace, eta_seconds, look
 from levain_operator.plan import Rules, plan
 from levain_operator.reasons import STATE_WORDS, reason_of
@@ -151,6 +151,41 @@ def test_a_namespace_that_changes_hands_ends_the_job_and_starts_none_for_the_oth
     assert words(status_of(seen(status=before, tenant=NoTenant("x"))))["Failed"] == "True TenantChanged"
 
 
+def test_after_a_restart_a_job_that_was_accepted_is_asked_for_and_any_other_is_put() -> None:
+    """The service checks a spec before it looks whether it runs the job: a trainer that is gone by now would end it as refused."""
+    accepted = status_of(seen(Told(job(), True)))
+    assert plan(SPEC, seen(status=accepted)) == (AskJob(TENANT, UID),)
+    assert [a for a in plan(SPEC, seen()) if isinstance(a, Call)] == [PutJob(TENANT, UID, to_job_spec(SPEC))]
+    assert [a for a in plan(SPEC, seen(NoSuchJob(), status=accepted)) if isinstance(a, Call)] == [PutJob(TENANT, UID, to_job_spec(SPEC))]
+
+
+def test_an_end_waits_for_its_failures_but_not_for_a_service_in_trouble() -> None:
+    listed = seen(Told(job(JobState.COMPLETED, ended_at=START, products_completed=3, products_failed=1, total_products=3), False))
+    asked = plan(SPEC, listed)
+    assert asked[-1] == AskJob(TENANT, UID)
+    assert words(status_of(listed))["Succeeded"] == "Unknown Accepted"
+    in_trouble = replace(listed, trouble=Trouble(1, START, "status 503"))
+    ended = status_of(in_trouble)
+    assert words(ended)["Complete"] == "True Completed"
+    assert plan(SPEC, replace(in_trouble, status=ended)) == (AskJob(TENANT, UID),)  # its failures are still wanted
+
+
+def test_a_resource_that_goes_after_its_end_asks_nothing_of_the_service() -> None:
+    ended = status_of(seen(Told(job(JobState.COMPLETED, ended_at=START), True)))
+    for presence in (Presence.DELETING, Presence.GONE):
+        assert plan(SPEC, seen(status=ended, presence=presence)) == ()
+
+
+def test_a_job_that_has_not_moved_is_not_told_anew() -> None:
+    running = job(products_completed=12, total_products=20, progress=56, started_at=START)
+    before = seen(Told(running, True), pace=look(Pace(), running, START + timedelta(seconds=90)))
+    status = status_of(before)
+    assert status.progress is not None
+    assert status.progress.eta_seconds == 60
+    later = START + timedelta(seconds=200)
+    assert plan(SPEC, replace(before, status=status, now=later, pace=look(before.pace, running, later))) == ()
+
+
 def test_while_the_namespace_is_not_known_nothing_is_called() -> None:
     assert [type(a) for a in plan(SPEC, seen(tenant=None))] == [SetStatus]
 
@@ -256,7 +291,7 @@ def test_workers_that_come_later_are_noticed_and_a_pause_does_not_count() -> Non
     paused = job(products_completed=400, total_products=1000, suspended=True)
     after = look(look(pace, paused, at + timedelta(days=1)), running, at + timedelta(days=1, seconds=1))
     assert eta_seconds(pace, paused) is None
-    assert (eta_seconds(after, running) or 0) <= eta * 1.02 + 2
+    assert eta_seconds(after, running) == pytest.approx(eta, rel=0.02, abs=2)
 
 
 def test_an_operator_that_was_restarted_guesses_by_the_average() -> None:

@@ -13,7 +13,7 @@ from levain_operator.throttle import Bucket, Throttle, Write
 INTERVAL = 2.0
 RATE = 5.0
 BURST = 3
-on_any = settings(max_examples=100, deadline=None)
+on_any = settings(max_examples=300, deadline=None)
 
 
 @dataclass
