@@ -26,6 +26,10 @@ class Trial:
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
 
+    def says(self, what: str) -> None:
+        """Prints it with the time since `is_back`."""
+        print(f"{self.job_id}: {what} after {self._now - self._back_at:.1f} s")
+
     async def some_have_ended(self, count: int = 2) -> None:
         await self.client.wait_for(self.job_id, lambda job: job["products_completed"] >= count)
 
@@ -47,17 +51,17 @@ class Trial:
         async with asyncio.timeout_at(self._back_at + HEAL_SECONDS):
             while not await self._all_know():
                 await asyncio.sleep(_POLL_SECONDS)
-            viewers = self._now - self._back_at
+            self.says("viewers are level")
             for member in members:
                 while await member.problems():
                     await asyncio.sleep(_POLL_SECONDS)
-        print(f"{self.job_id}: viewers level after {viewers:.1f} s, all ready after {self._now - self._back_at:.1f} s")
+        self.says("viewers are level and members ready")
 
     async def goes_on(self) -> None:
         """Something more is trained."""
         before = (await self.client.job(self.job_id))["products_completed"]
         await self.client.wait_for(self.job_id, lambda job: job["products_completed"] > before)
-        print(f"{self.job_id}: more is trained after {self._now - self._back_at:.1f} s")
+        self.says("more is trained")
 
     async def _all_know(self) -> bool:
         status, _ = await self.client.ask("GET", f"/jobs/{self.job_id}")

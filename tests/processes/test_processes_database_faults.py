@@ -114,7 +114,10 @@ def test_links_to_the_database_that_are_half_open_are_left_for_new_ones(running:
         async with trial(faults, "half-open", PRODUCTS) as it:
             await it.some_have_ended()
             running.database.half_open()
+            it.is_back()
+            await it.not_ready(running.stack.replicas, 5, "database")
             await asyncio.gather(*(replica.until_ready() for replica in running.stack.replicas))
+            it.says("all are ready")
             await back(it, running)
 
     running.run(scenario)
