@@ -4,13 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import ChannelNotFoundEntity
 
 from levain_broker.errors import BrokerUnavailable
 from levain_broker.ports import PUBLISH_TIMEOUT_SECONDS, OnDelivery, OnEvent, OnSession
 from levain_broker.rabbit_consumer import Consumer
+from levain_broker.rabbit_driver import asking, quieten_driver
 from levain_broker.rabbit_events import Watcher
-from levain_broker.rabbit_link import DRIVER_ERRORS, Link, Options, line, quieten_driver
+from levain_broker.rabbit_link import Link, Options
 from levain_broker.rabbit_publisher import Publisher
 from levain_broker.rabbit_session import Session
 from levain_contracts.topics import WorkQueue
@@ -81,13 +83,10 @@ class RabbitBroker:
         self._refuse_if_closed()
         self._consuming = self._consuming or self._link("work")
         try:
-            async with asyncio.timeout(PUBLISH_TIMEOUT_SECONDS), self._consuming.channel() as channel:
-                declared = await channel.declare_queue(queue.value, passive=True)
-        except ChannelNotFoundEntity:
-            return 0
-        except (*DRIVER_ERRORS, TimeoutError) as error:
-            raise BrokerUnavailable(f"the broker does not say: {line(error)}") from error
-        return declared.declaration_result.message_count or 0
+            async with asking(PUBLISH_TIMEOUT_SECONDS), self._consuming.channel() as channel:
+                return await _depth(channel, queue)
+        except BrokerUnavailable as error:
+            raise BrokerUnavailable(f"the broker does not say how full {queue} is: {error}") from error
 
     def problem(self) -> str | None:
         if self._closed:
@@ -132,3 +131,11 @@ class RabbitBroker:
     def _refuse_if_closed(self) -> None:
         if self._closed:
             raise BrokerUnavailable("the broker's client is closed")
+
+
+async def _depth(channel: AbstractChannel, queue: WorkQueue) -> int:
+    try:
+        declared = await channel.declare_queue(queue.value, passive=True)
+    except ChannelNotFoundEntity:
+        return 0
+    return declared.declaration_result.message_count or 0

@@ -8,8 +8,10 @@ from aio_pika.abc import AbstractChannel
 from aiormq.abc import AbstractChannel as Underlay
 from aiormq.abc import DeliveredMessage
 
+from levain_broker.errors import BrokerUnavailable
 from levain_broker.ports import OnDelivery
-from levain_broker.rabbit_link import ANSWER_SECONDS, DRIVER_ERRORS, Link
+from levain_broker.rabbit_driver import asking
+from levain_broker.rabbit_link import Link
 from levain_broker.rabbit_session import Session
 from levain_contracts.topics import WorkQueue
 
@@ -53,8 +55,8 @@ class Consumer(Session):
         self._takes_more = False
         tag, self._tag = self._tag, None
         if self._channel is not None and tag is not None:
-            with suppress(*DRIVER_ERRORS, TimeoutError):
-                async with asyncio.timeout(ANSWER_SECONDS):
+            with suppress(BrokerUnavailable):
+                async with asking():
                     await self._channel.basic_cancel(tag)
 
     async def ended(self) -> None:
@@ -67,12 +69,12 @@ class Consumer(Session):
         if self._channel is not message.channel or message.delivery_tag is None:
             return
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asking():
                 if back:  # from RabbitMQ 4.3 on a `basic.nack` does not count as a delivery, and a killer task would come back for ever
                     await self._channel.basic_reject(message.delivery_tag, requeue=True)
                 else:
                     await self._channel.basic_ack(message.delivery_tag)
-        except (*DRIVER_ERRORS, TimeoutError):
+        except BrokerUnavailable:
             log.debug("settled too late: it comes again", exc_info=True)
 
     async def _take(self, message: DeliveredMessage) -> None:

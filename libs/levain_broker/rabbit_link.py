@@ -1,8 +1,6 @@
 """One connection to RabbitMQ, made when it is asked for and made again when it is gone."""
 
 import asyncio
-import logging
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple
@@ -10,18 +8,13 @@ from typing import Any, NamedTuple
 import aio_pika
 from aio_pika.abc import AbstractChannel
 from aiormq.connection import DEFAULT_PORTS, TCPTransportFactory, TLSTransportFactory, TransportFactory
-from aiormq.exceptions import AMQPError
 from yarl import URL
 
 from levain_broker import rabbit_topology
 from levain_broker.errors import BrokerUnavailable
+from levain_broker.rabbit_driver import asking
 
 CONNECT_SECONDS = 5.0
-# What one question to the broker may take; without a limit a half-open link answers after minutes (DESIGN: learnt the hard way).
-ANSWER_SECONDS = 2.0
-
-# A lost link raises what the moment gives: AMQP's own errors, the socket's, or "channel closed" as a RuntimeError.
-DRIVER_ERRORS = (AMQPError, OSError, RuntimeError, ValueError)
 
 
 class Options(NamedTuple):
@@ -74,17 +67,19 @@ class Link:
         async with self._connecting:
             connection = self._open() or await self._connect()
             try:
-                async with asyncio.timeout(CONNECT_SECONDS):
+                async with asking(CONNECT_SECONDS):
                     await self._declare(connection)
                     channel = await connection.channel(**options)
-            except (*DRIVER_ERRORS, TimeoutError) as error:
+            except rabbit_topology.DeclaredOtherwise:
+                raise
+            except BrokerUnavailable as error:
                 self.drop()
-                raise BrokerUnavailable(f"{self._where()} gave no channel: {line(error)}") from error
+                raise BrokerUnavailable(f"{self._where()} gave no channel: {error}") from error
         try:
             yield channel
         finally:
-            with suppress(*DRIVER_ERRORS, TimeoutError):
-                async with asyncio.timeout(ANSWER_SECONDS):
+            with suppress(BrokerUnavailable):
+                async with asking():
                     await channel.close()
 
     def drop(self) -> None:
@@ -110,13 +105,13 @@ class Link:
             client_properties={"connection_name": f"levain {self._options.name} {self._purpose}"},
         )
         try:
-            async with asyncio.timeout(CONNECT_SECONDS):
+            async with asking(CONNECT_SECONDS):
                 await connection.connect()
         except BaseException as error:
             connection.transports.abort()
             await _close(connection)
-            if isinstance(error, (*DRIVER_ERRORS, TimeoutError)):
-                raise BrokerUnavailable(f"{self._where()} can't be used: {line(error)}") from error
+            if isinstance(error, BrokerUnavailable):
+                raise BrokerUnavailable(f"{self._where()} can't be used: {error}") from error
             raise
         self._connection = connection
         return connection
@@ -137,30 +132,7 @@ class Link:
 async def _close(connection: _Connection) -> None:
     if connection.transport is None:
         return
-    with suppress(*DRIVER_ERRORS, TimeoutError):
-        async with asyncio.timeout(ANSWER_SECONDS):
+    with suppress(BrokerUnavailable):
+        async with asking():
             await connection.close()
     connection.transports.abort()
-
-
-def cancelled_by_us(error: BaseException) -> bool:
-    """A connection without heartbeats cancels all who wait for it, though nobody has cancelled their tasks."""
-    task = asyncio.current_task()
-    return isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling() > 0)
-
-
-def line(error: BaseException) -> str:
-    """Why, in one line, without anything secret."""
-    if isinstance(error, asyncio.CancelledError):
-        return "the connection is dead"
-    if isinstance(error, TimeoutError) and not error.args:
-        return "no answer in time"
-    if isinstance(error, ssl.SSLError):
-        return f"TLS: {error.reason or error}"
-    return " ".join(str(part) for part in error.args) or type(error).__name__
-
-
-def quieten_driver() -> None:
-    """The driver logs each lost connection many times, with tracebacks; sessions say it once."""
-    for name in ("aio_pika", "aiormq"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -8,7 +8,8 @@ from aio_pika.exceptions import DeliveryError, PublishError
 
 from levain_broker.errors import BrokerUnavailable, QueueFull
 from levain_broker.ports import PUBLISH_TIMEOUT_SECONDS
-from levain_broker.rabbit_link import ANSWER_SECONDS, DRIVER_ERRORS, Link, cancelled_by_us, line
+from levain_broker.rabbit_driver import ANSWER_SECONDS, asking
+from levain_broker.rabbit_link import Link
 from levain_broker.rabbit_session import Session, Stopped
 from levain_contracts.topics import EVENTS_EXCHANGE, WORK_EXCHANGE, WorkQueue
 
@@ -38,12 +39,12 @@ class Publisher(Session):
         if await _blocked(channel):
             raise Stopped(_BLOCKED)
         try:
-            async with asyncio.timeout(_PROBE_SECONDS):
+            async with asking(_PROBE_SECONDS):
                 await self._exchanges[WORK_EXCHANGE].publish(aio_pika.Message(b""), _PROBE_KEY, mandatory=False)
-        except TimeoutError:
+        except BrokerUnavailable:
             if await _blocked(channel):
                 raise Stopped(_BLOCKED) from None
-            raise TimeoutError("no confirm in time") from None
+            raise
         self._up.set()
 
     def lost(self) -> None:
@@ -63,25 +64,24 @@ class Publisher(Session):
         if not self._up.is_set():
             await self._back(min(deadline, self._down_since + PUBLISH_TIMEOUT_SECONDS))
         try:
-            async with asyncio.timeout_at(deadline):
-                await self._exchanges[exchange].publish(message, routing_key, mandatory=mandatory)
+            async with asking(deadline - loop.time()):
+                await self._confirmed(exchange, routing_key, message, mandatory)
+        except BrokerUnavailable as error:
+            self._went_down()
+            self.doubt(str(error))
+            raise BrokerUnavailable(f"publishing failed: {error}") from error
+
+    async def _confirmed(self, exchange: str, routing_key: str, message: aio_pika.Message, mandatory: bool) -> None:
+        if (opened := self._exchanges.get(exchange)) is None:
+            raise BrokerUnavailable("the connection is gone")
+        try:
+            await opened.publish(message, routing_key, mandatory=mandatory)
         except PublishError:
-            self.end(f"{routing_key} is not there")  # the next session declares it, where this user may
-            raise BrokerUnavailable(f"the queue {routing_key} is not there") from None
+            missing = f"the queue {routing_key} is not there"
+            self.end(missing)  # the next session declares it, where this user may
+            raise BrokerUnavailable(missing) from None
         except DeliveryError:
             raise QueueFull(f"{routing_key} is full; send it again later") from None
-        except TimeoutError:
-            self._doubt_after("no confirm in time")
-            raise BrokerUnavailable(f"no confirm within {PUBLISH_TIMEOUT_SECONDS:g} s") from None
-        except (*DRIVER_ERRORS, KeyError, asyncio.CancelledError) as error:
-            if cancelled_by_us(error):
-                raise
-            self._doubt_after(line(error))
-            raise BrokerUnavailable(f"publishing failed: {line(error)}") from error
-
-    def _doubt_after(self, failure: str) -> None:
-        self._went_down()
-        self.doubt(failure)
 
     async def _back(self, until: float) -> None:
         try:

@@ -8,8 +8,9 @@ from typing import Any
 
 from aio_pika.abc import AbstractChannel
 
-from levain_broker.errors import BrokerError, BrokerUnavailable
-from levain_broker.rabbit_link import ANSWER_SECONDS, DRIVER_ERRORS, Link, cancelled_by_us, line
+from levain_broker.errors import BrokerUnavailable
+from levain_broker.rabbit_driver import ANSWER_SECONDS, asking, cancellations, line
+from levain_broker.rabbit_link import Link
 
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 2.0
@@ -52,17 +53,13 @@ class Session(ABC):
 
     async def run(self) -> None:
         pause_seconds = FIRST_PAUSE_SECONDS
-        while True:
+        while not cancellations():  # the driver may have made an error of one
             before = self.sessions
             try:
                 async with self._link.channel(**self.options()) as channel:
                     why = await self._live(channel)
-            except (BrokerError, *DRIVER_ERRORS, TimeoutError) as error:
-                why = line(error)
-            except asyncio.CancelledError as error:
-                if cancelled_by_us(error):
-                    raise
-                why = line(error)
+            except BrokerUnavailable as error:
+                why = str(error)
             except Exception as error:
                 why = line(error)
                 if self._told != self._named(why):
@@ -80,7 +77,7 @@ class Session(ABC):
         underlay.on_consumer_cancel_callbacks.add(lambda _: self.end("the broker cancelled the consumer: its queue is gone"))
         closing = underlay.closing
         closing.add_done_callback(lambda done: self.end(_why_closed(done)))
-        async with asyncio.timeout(2 * ANSWER_SECONDS):
+        async with asking(2 * ANSWER_SECONDS):
             await self.begin(channel)
         self.sessions += 1
         self._doubt.set()
@@ -101,13 +98,13 @@ class Session(ABC):
 
     async def _checked(self, channel: AbstractChannel) -> None:
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asking():
                 await self.check(channel)
         except Stopped as error:
             return self._tell(self._named(str(error)))
-        except (*DRIVER_ERRORS, TimeoutError) as error:
+        except BrokerUnavailable as error:
             self._link.drop()
-            raise BrokerUnavailable(f"the link is dead: {line(error)}") from error
+            raise BrokerUnavailable(f"the link is dead: {error}") from error
         return self._tell(None)
 
     def end(self, why: str) -> None:
@@ -116,7 +113,8 @@ class Session(ABC):
 
     def doubt(self, why: str) -> None:
         """Checks now and not only at the watchdog's next turn; until then there is a problem."""
-        self._tell(self._named(why))
+        if self.problem is None:
+            self._tell(self._named(why))
         self._doubt.set()
 
     def _named(self, why: str) -> str:

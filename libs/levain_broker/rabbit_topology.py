@@ -12,6 +12,10 @@ from levain_contracts.topics import DELIVERY_LIMIT, EVENTS_EXCHANGE, WORK_EXCHAN
 Arguments = dict[str, Any]
 
 
+class DeclaredOtherwise(BrokerUnavailable):
+    """Something exists with other arguments. The connection is none the worse for it."""
+
+
 def queue_arguments(server_version: str, max_messages: int, max_bytes: int) -> dict[WorkQueue, Arguments]:
     """Quorum queues, bounded by refusing what is published over the bound; a refused message is the sender's to send again."""
     quorum: Arguments = {"x-queue-type": "quorum", "x-overflow": "reject-publish"}
@@ -32,7 +36,7 @@ def queue_arguments(server_version: str, max_messages: int, max_bytes: int) -> d
 
 
 async def declare(channel: AbstractChannel, arguments: dict[WorkQueue, Arguments]) -> None:
-    """Idempotent. Where this user may not declare, others have or will. Raises `BrokerUnavailable` where something exists otherwise."""
+    """Idempotent. Where this user may not declare, others have or will. Raises `DeclaredOtherwise`."""
     try:
         await channel.declare_exchange(EVENTS_EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True)
         work = await channel.declare_exchange(WORK_EXCHANGE, aio_pika.ExchangeType.DIRECT, durable=True)
@@ -42,4 +46,4 @@ async def declare(channel: AbstractChannel, arguments: dict[WorkQueue, Arguments
     except ChannelAccessRefused:
         return
     except ChannelPreconditionFailed as error:
-        raise BrokerUnavailable(f"{error.args[0]}: delete it on the broker, and it is declared anew") from None
+        raise DeclaredOtherwise(f"{error.args[0]}: delete it on the broker, and it is declared anew") from None
