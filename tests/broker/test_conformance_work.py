@@ -109,12 +109,13 @@ def test_each_message_has_a_task_of_its_own(adapter: Adapter) -> None:
 def test_consumers_with_room_share_the_work(adapter: Adapter) -> None:
     async def scenario(h: Harness) -> None:
         one, other = Hands(), Hands()
-        sender = await h.client()
-        async with (await h.client()).consume(TASKS, one.take, prefetch=50), (await h.client()).consume(TASKS, other.take, prefetch=50):
+        sender, first, second = await h.client(), await h.client(), await h.client()
+        async with first.consume(TASKS, one.take, prefetch=50), second.consume(TASKS, other.take, prefetch=50):
+            await until(lambda: first.problem() is None and second.problem() is None)
             for i in range(40):
                 await sender.send(TASKS, b"%d" % i)
             await until(lambda: len(one.deliveries) + len(other.deliveries) == 40)
-        assert one.deliveries and other.deliveries
+            assert len(one.deliveries) == len(other.deliveries) == 20
 
     run(adapter, scenario)
 
