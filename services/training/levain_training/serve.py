@@ -19,19 +19,15 @@ log = logging.getLogger(__name__)
 async def serve(settings: Settings, worker: WorkerProcess) -> None:
     """Until SIGTERM or SIGINT. Raises OSError where a port can't be had."""
     asked = asyncio.create_task(until_asked_to_stop())
-    broker = broker_of(
-        settings.broker_url,
-        name="training",
-        heartbeat_seconds=settings.broker_heartbeat_seconds,
-        watchdog_seconds=settings.broker_watchdog_seconds,
-    )
+    broker = broker_of(settings, name="training")
     service = TrainingService(settings, broker)
     if await _migrated(service, asked):
+        if settings.broker_url is None:
+            await service.store.write(lapse_all)  # the broker's queues were in the process before
         await service.start()
         gc.freeze()
         log.info("serving", extra={"port": service.port})
         if settings.broker_url is None:
-            await service.store.write(lapse_all)  # the broker's queues were in the process before
             await service.dispatcher.repair_lapsed()
             await work_until(asked, broker, worker, service.metrics.registry)
         else:

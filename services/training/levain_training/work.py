@@ -22,12 +22,7 @@ async def work(settings: WorkerProcess) -> None:
     """Until SIGTERM or SIGINT. Raises OSError where the port of its metrics can't be had."""
     asked = asyncio.create_task(until_asked_to_stop())
     registry = CollectorRegistry()
-    broker = broker_of(
-        settings.broker_url,
-        name="worker",
-        heartbeat_seconds=settings.broker_heartbeat_seconds,
-        watchdog_seconds=settings.broker_watchdog_seconds,
-    )
+    broker = broker_of(settings, name="worker")
     async with monitored(settings.metrics_listen, registry, broker.problem):
         gc.freeze()
         log.info("working", extra={"slots": settings.worker.slots})
