@@ -76,13 +76,6 @@ class Postgres:
     def kill(self) -> None:
         self.program.kill()
 
-    def pause(self) -> None:
-        """New sessions get no answer until `resume`; sessions that are open go on."""
-        self.program.signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        self.program.signal(signal.SIGCONT)
-
     def query(self, statement: str, database: str = _MAINTENANCE) -> str:
         """What `psql` prints: rows by line, columns by `|`. Raises `CommandFailed`."""
         client = [str(self._place / "psql"), "-h", "127.0.0.1", "-p", str(self.port), "-U", _USER, "-d", database]

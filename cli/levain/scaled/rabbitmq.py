@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 from collections.abc import Sequence
@@ -91,13 +90,6 @@ class RabbitMQ:
         """As a power cut: at once, and nothing is told to the clients but what the kernel says."""
         self.program.kill()
         self._port_mapper.kill()
-
-    def pause(self) -> None:
-        """It stays connected and answers nothing, until `resume`."""
-        self.program.signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        self.program.signal(signal.SIGCONT)
 
     def control(self, *arguments: str) -> str:
         """What `rabbitmqctl` says. Raises `CommandFailed`."""
