@@ -54,4 +54,5 @@ def eta_seconds(pace: Pace, job: Job) -> int | None:
     if ended < LEAST_PRODUCTS and ended < LEAST_SHARE * total:
         return None
     seconds = max(total - ended, 0) * pace.seconds / pace.products
-    return min(math.ceil(seconds), MAX_ETA_SECONDS)
+    # Of next to no products the quotient is infinite.
+    return math.ceil(min(seconds, MAX_ETA_SECONDS))

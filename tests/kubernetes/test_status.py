@@ -13,7 +13,7 @@ from levain_contracts.events import MAX_FAILURES, ProductFailure
 from levain_contracts.frames import Stage
 from levain_contracts.jobs import JobState
 from levain_contracts.kubernetes.base import Truth, whole_second
-from levain_contracts.kubernetes.training_job import TrainingJobSpec, TrainingJobStatus, to_job_spec
+from levain_contracts.kubernetes.training_job import MAX_ETA_SECONDS, TrainingJobSpec, TrainingJobStatus, to_job_spec
 from levain_contracts.resources import DatasetRef, Job, JobSpec
 from levain_operator.actions import AskJob, Call, CancelJob, DeleteTrainingJob, PutJob, SetStatus, WaitUntil
 from levain_operator.conditions import find
@@ -292,6 +292,11 @@ def test_workers_that_come_later_are_noticed_and_a_pause_does_not_count() -> Non
     after = look(look(pace, paused, at + timedelta(days=1)), running, at + timedelta(days=1, seconds=1))
     assert eta_seconds(pace, paused) is None
     assert eta_seconds(after, running) == pytest.approx(eta, rel=0.02, abs=2)
+
+
+def test_a_pace_of_next_to_nothing_gives_the_longest_time() -> None:
+    running = job(products_completed=400, total_products=1000)
+    assert eta_seconds(Pace(START, 400, 5e-324, 1.0), running) == MAX_ETA_SECONDS
 
 
 def test_an_operator_that_was_restarted_guesses_by_the_average() -> None:
