@@ -7,6 +7,7 @@ from scripts import make_asyncapi, make_operator_docs
 
 import levain.tokens
 import levain_gateway.settings
+import levain_operator.settings
 import levain_training.settings
 import levain_training.worker_settings
 from levain_settings import markdown
@@ -35,6 +36,9 @@ Where the broker is in memory, `serve` trains too and reads the worker's setting
 ## Gateway (`levain-gateway`)
 
 {markdown(levain_gateway.settings.SETTINGS)}
+## Operator: `levain-operator`
+
+{markdown(levain_operator.settings.SETTINGS)}
 ## The command `levain`
 
 {markdown(levain.tokens.SETTINGS)}

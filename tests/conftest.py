@@ -7,24 +7,34 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.cluster import control_plane
 
 from levain.scaled import postgres as postgres_server
 from levain.scaled import rabbitmq as rabbitmq_server
 from levain.scaled.postgres import Postgres
 from levain.scaled.rabbitmq import RabbitMQ
 
-# In CI a test that is left out for a missing part is a failure.
-REQUIRED = "LEVAIN_TEST_REQUIRE_SERVERS"
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test whose part is missing is left out; in CI, which sets the variable, it runs and fails."""
+    for marker, missing, required in (
+        ("servers", _missing_servers(), "LEVAIN_TEST_REQUIRE_SERVERS"),
+        ("cluster", _missing_cluster(), "LEVAIN_TEST_REQUIRE_CLUSTER"),
+    ):
+        if missing is None or os.environ.get(required):
+            continue
+        for item in items:
+            if item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=missing))
+
+
+def _missing_servers() -> str | None:
     missing = [name for name, server in (("RabbitMQ", rabbitmq_server), ("PostgreSQL", postgres_server)) if server.found() is None]
-    if not missing or os.environ.get(REQUIRED):
-        return
-    left_out = pytest.mark.skip(reason=f"{' and '.join(missing)} not installed (apt-get install rabbitmq-server postgresql)")
-    for item in items:
-        if item.get_closest_marker("servers"):
-            item.add_marker(left_out)
+    return f"{' and '.join(missing)} not installed (apt-get install rabbitmq-server postgresql)" if missing else None
+
+
+def _missing_cluster() -> str | None:
+    return None if control_plane.binary() or os.environ.get(control_plane.EXISTING) else "run `make kube` first"
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
+MAX_DELAY_SECONDS = 60.0  # between writes that fail
+
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
@@ -48,13 +50,16 @@ class Write(NamedTuple, Generic[Key, Value]):
 
 @dataclass
 class _Entry(Generic[Value]):
-    """`pending` waits since `since` (a running number: who came first goes first). `last`: when its last write began."""
+    """`pending` waits since `since` (a running number: who came first goes first). `last`: when its last write began.
+    `failed`: writes in a row that did.
+    """
 
     pending: tuple[Value, bool] | None = None
     since: int = 0
     last: float | None = None
     writing: bool = False
     ended: bool = False
+    failed: int = 0
 
 
 class Throttle(Generic[Key, Value]):
@@ -96,15 +101,17 @@ class Throttle(Generic[Key, Value]):
         return writes
 
     def done(self, write: Write[Key, Value], *, written: bool) -> None:
-        """A write that failed waits again, unless a newer value came meanwhile."""
+        """A write that failed waits again, longer each time, unless a newer value came meanwhile: that one waits as long."""
         entry = self._entries.get(write.key)
         if entry is None:
             return
         entry.writing = False
         if written:
             self.made += 1
+            entry.failed = 0
             return
         self.refused += 1
+        entry.failed += 1
         if entry.pending is None:
             self._number += 1
             entry.pending, entry.since = (write.value, write.ended), self._number
@@ -122,4 +129,6 @@ class Throttle(Generic[Key, Value]):
         return [(k, e) for k, e in self._entries.items() if e.pending is not None and not e.writing and self._free_at(e, now) <= now]
 
     def _free_at(self, entry: _Entry[Value], now: float) -> float:
-        return now if entry.last is None else max(entry.last + self._interval, now)
+        if entry.last is None:
+            return now
+        return max(entry.last + min(self._interval * 2.0 ** min(entry.failed, 16), max(self._interval, MAX_DELAY_SECONDS)), now)

@@ -34,21 +34,24 @@ class Trial:
         await self.client.wait_for(self.job_id, lambda job: job["products_completed"] >= count)
 
     async def not_ready(self, members: Iterable[Member], seconds: float, about: str = "") -> None:
-        """Each says so itself within so many seconds, and why."""
+        """Each says so itself within so many seconds, and why. All are watched at once: one may be back before another notices."""
         began = self._now
+
+        async def says_so(member: Member) -> None:
+            while not any(about in problem for problem in await member.problems()):
+                await asyncio.sleep(_POLL_SECONDS)
+
         async with asyncio.timeout(seconds):
-            for member in members:
-                while not any(about in problem for problem in await member.problems()):
-                    await asyncio.sleep(_POLL_SECONDS)
+            await asyncio.gather(*map(says_so, members))
         print(f"{self.job_id}: not ready after {self._now - began:.1f} s")
 
     def is_back(self) -> None:
         """From here on the time runs in which all must be level."""
         self._back_at = self._now
 
-    async def level(self, members: Iterable[Member] = ()) -> None:
-        """All viewers know what the store has, and the members are ready, within `HEAL_SECONDS` of `is_back`."""
-        async with asyncio.timeout_at(self._back_at + HEAL_SECONDS):
+    async def level(self, members: Iterable[Member] = (), *, seconds: float = HEAL_SECONDS) -> None:
+        """All viewers know what the store has, and the members are ready, within so many seconds of `is_back`."""
+        async with asyncio.timeout_at(self._back_at + seconds):
             while not await self._all_know():
                 await asyncio.sleep(_POLL_SECONDS)
             self.says("viewers are level")

@@ -79,6 +79,12 @@ class ScaledStack:
     def token(self, tenant: str, role: Role = Role.TRAINER, *, hours: float = 24) -> str:
         return signed(self._operator if role is Role.OPERATOR else self._issuer, tenant, role, hours=hours)
 
+    @property
+    def operator_secret(self) -> str:
+        """An operator that signs with it, as the issuer `OPERATOR`, may ask across tenants."""
+        assert self._operator.secret is not None
+        return self._operator.secret.get_secret_value()
+
     async def start(self) -> None:
         """Ready when it returns. Raises `CommandFailed`; what was started by then is stopped."""
         self._check_address()

@@ -6,11 +6,11 @@ import logging
 
 from prometheus_client import CollectorRegistry
 
+from levain_asgi.monitoring import monitored
 from levain_asgi.process import until_asked_to_stop
 from levain_broker.ports import Broker
 from levain_training.brokers import broker_of
 from levain_training.children import ChildPool
-from levain_training.monitoring import monitored
 from levain_training.worker import Worker
 from levain_training.worker_metrics import PrometheusWorkerMetrics
 from levain_training.worker_settings import WorkerProcess

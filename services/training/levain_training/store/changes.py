@@ -12,9 +12,11 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from levain_contracts.ids import is_id
+from levain_contracts.jobs import JobState
 from levain_training.store.tables import jobs
 
 OVERLAP_SECONDS = 5.0
+_ACTIVE = [state.value for state in JobState if not state.terminal]
 
 
 class UnreadableCursor(Exception):
@@ -53,8 +55,10 @@ def cursor_of(text: str) -> Cursor:
     return cursor
 
 
-def changed(connection: sa.Connection, cursor: Cursor, limit: int) -> list[sa.RowMapping]:
-    """Rows of jobs behind the cursor, oldest change first."""
+def changed(connection: sa.Connection, cursor: Cursor, limit: int, *, active: bool = False) -> list[sa.RowMapping]:
+    """Rows of jobs behind the cursor, oldest change first. `active`: only of jobs that have not ended."""
     place = sa.tuple_(jobs.c.updated_at, jobs.c.tenant_id, jobs.c.job_id)
     query = sa.select(jobs).where(place > sa.tuple_(*cursor[:3]), jobs.c.updated_at >= cursor.updated_at, jobs.c.spec.is_not(None))
+    if active:
+        query = query.where(jobs.c.state.in_(_ACTIVE))
     return list(connection.execute(query.order_by(jobs.c.updated_at, jobs.c.tenant_id, jobs.c.job_id).limit(limit)).mappings())

@@ -10,8 +10,12 @@ from levain_settings.readers import Listen
 
 
 @asynccontextmanager
-async def monitored(listen: Listen | None, registry: CollectorRegistry, problem: Callable[[], str | None]) -> AsyncIterator[None]:
-    """On the process's own loop: one that hangs does not answer. Raises OSError where the port can't be had."""
+async def monitored(
+    listen: Listen | None, registry: CollectorRegistry, problem: Callable[[], str | None], dead: Callable[[], str | None] = lambda: None
+) -> AsyncIterator[None]:
+    """On the process's own loop: one that hangs does not answer. `problem`, `dead`: why it is not ready, and why it should be started
+    anew. Raises OSError where the port can't be had.
+    """
     if listen is None:
         yield
         return
@@ -20,7 +24,8 @@ async def monitored(listen: Listen | None, registry: CollectorRegistry, problem:
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def healthz(_: web.Request) -> web.Response:
-        return web.json_response({"status": "alive"})
+        line = dead()
+        return web.json_response({"status": "dead", "problems": [line]} if line else {"status": "alive"}, status=503 if line else 200)
 
     async def readyz(_: web.Request) -> web.Response:
         line = problem()

@@ -1,0 +1,43 @@
+// The parts of a Kubernetes control plane in one program: the first argument names the one to run, the rest are its own.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+	"go.etcd.io/etcd/server/v3/etcdmain"
+	"k8s.io/component-base/cli"
+	kubectl "k8s.io/kubectl/pkg/cmd"
+	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
+	controllers "k8s.io/kubernetes/cmd/kube-controller-manager/app"
+)
+
+func main() {
+	if len(os.Args) < 2 {
+		exit("expected etcd, kube-apiserver, kube-controller-manager or kubectl")
+	}
+	name := os.Args[1]
+	os.Args = append([]string{name}, os.Args[2:]...)
+	switch name {
+	case "etcd":
+		etcdmain.Main(os.Args)
+	case "kube-apiserver":
+		run(apiserver.NewAPIServerCommand())
+	case "kube-controller-manager":
+		run(controllers.NewControllerManagerCommand())
+	case "kubectl":
+		run(kubectl.NewDefaultKubectlCommand())
+	default:
+		exit("no part is named " + name)
+	}
+}
+
+func run(command *cobra.Command) {
+	os.Exit(cli.Run(command))
+}
+
+func exit(why string) {
+	fmt.Fprintln(os.Stderr, why)
+	os.Exit(2)
+}
