@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-from levain_settings.readers import Listen
-
 
 @asynccontextmanager
 async def monitored(
-    listen: Listen | None, registry: CollectorRegistry, problem: Callable[[], str | None], dead: Callable[[], str | None] = lambda: None
+    listen: tuple[str, int] | None,
+    registry: CollectorRegistry,
+    problem: Callable[[], str | None],
+    dead: Callable[[], str | None] = lambda: None,
 ) -> AsyncIterator[None]:
     """On the process's own loop: one that hangs does not answer. `problem`, `dead`: why it is not ready, and why it should be started
     anew. Raises OSError where the port can't be had.

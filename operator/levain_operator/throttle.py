@@ -131,4 +131,4 @@ class Throttle(Generic[Key, Value]):
     def _free_at(self, entry: _Entry[Value], now: float) -> float:
         if entry.last is None:
             return now
-        return max(entry.last + min(self._interval * 2.0 ** min(entry.failed, 16), max(self._interval, MAX_DELAY_SECONDS)), now)
+        return max(entry.last + min(self._interval * 2.0 ** min(max(entry.failed - 1, 0), 16), max(self._interval, MAX_DELAY_SECONDS)), now)

@@ -181,8 +181,27 @@ def test_a_write_that_fails_is_made_again_unless_there_is_newer() -> None:
     bench.offer("a")
     bench.answer(written=False)
     bench.now += INTERVAL
+    assert bench.take() == []
+    bench.now += INTERVAL
     assert [write.value for write in bench.take()] == [2]
     assert bench.throttle.refused == 2
+
+
+def test_writes_that_fail_again_and_again_come_ever_later_and_one_that_is_made_ends_that() -> None:
+    bench = Bench()
+    bench.offer("a")
+    delays = []
+    for _ in range(9):
+        bench.take()
+        began = bench.now
+        bench.answer(written=False)
+        bench.now = bench.throttle.next_at(bench.now) or 0
+        delays.append(bench.now - began)
+    assert delays == pytest.approx([2, 4, 8, 16, 32, 60, 60, 60, 60])
+    bench.take()
+    bench.answer(written=True)
+    bench.offer("a")
+    assert bench.throttle.next_at(bench.now) == pytest.approx(bench.now + INTERVAL)
 
 
 def test_a_resource_that_is_gone_is_forgotten_with_its_write_in_flight() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.training.harness import Client, Stack, run, sales_csv
 
@@ -196,6 +196,7 @@ def test_a_uri_that_is_not_below_a_prefix_is_refused(uri: str) -> None:
 
 
 @given(st.text(max_size=60) | st.from_regex(r"(https|s3|file)://[a-z.%@/\\:#?]{0,40}", fullmatch=True))
+@example("HTTPS://:/")
 def test_any_text_is_normalised_once_or_refused(text: str) -> None:
     try:
         once = normalised(text)

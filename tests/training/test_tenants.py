@@ -131,6 +131,14 @@ def test_only_the_operator_asks_what_changed_of_all_tenants(tmp_path: Path) -> N
         _, second = await operator.ask("GET", f"/jobs?limit=1&changed_after={first['cursor']}")
         assert [first["more"], second["more"]] == [True, True]
         assert {first["items"][0]["tenant_id"], second["items"][0]["tenant_id"]} == {"anna", "bert"}
+        status, running = await operator.ask("GET", "/jobs?active=true")
+        assert (status, running["items"], running["more"]) == (200, [], False)
+        await anna.start("runs", "slow")
+        status, running = await operator.ask("GET", "/jobs?active=true")
+        assert [job["job_id"] for job in running["items"]] == ["runs"]
+        await anna.ended("runs")
+        _, changed = await operator.ask("GET", f"/jobs?changed_after={running['cursor']}")
+        assert "completed" in {job["state"] for job in changed["items"] if job["job_id"] == "runs"}
         status, problem = await operator.ask("GET", "/jobs?changed_after=rubbish")
         assert (status, problem["errors"][0]["field"]) == (422, "changed_after")
         anna.base = operator.base

@@ -34,12 +34,13 @@ def normalised(uri: str) -> str:
         raise UriNotAllowed(f"the URI can't be read: {error}") from None
     if parts.scheme.lower() not in _SCHEMES:
         raise UriNotAllowed(f"the URI must start with one of {', '.join(s + '://' for s in _SCHEMES)}")
-    if parts.username or parts.password or parts.query or parts.fragment or not uri.isprintable() or "\\" in uri:
+    if "@" in parts.netloc or parts.query or parts.fragment or not uri.isprintable() or "\\" in uri:
         raise UriNotAllowed("the URI may hold no user, query, fragment, backslash or control character")
     path = unquote(parts.path)
     if any(segment in (".", "..") for segment in path.split("/")) or "%" in path or not path.startswith("/"):
         raise UriNotAllowed("the URI's path must be absolute, without '.' or '..' and without doubly encoded characters")
-    if bool(parts.netloc) == (parts.scheme.lower() == "file"):
+    is_file = parts.scheme.lower() == "file"
+    if (is_file and parts.netloc) or (not is_file and not parts.hostname):
         raise UriNotAllowed("the URI needs a host or bucket, and a file URI none: https://host/path, s3://bucket/path, file:///path")
     # The bucket of an s3 URI keeps its case; a host has none.
     host = parts.netloc if parts.scheme.lower() == "s3" else (parts.hostname or "") + (f":{port}" if port else "")
