@@ -17,10 +17,14 @@ log = logging.getLogger(__name__)
 def main(now: Callable[[], datetime] | None = None) -> int:
     """`now`: another clock, for tests."""
     try:
-        settings = from_environment(os.environ)
+        return _run(now)
     except SettingsError as error:
         sys.stderr.write(f"levain-operator: {error}\n")
         return EXIT_CODE
+
+
+def _run(now: Callable[[], datetime] | None) -> int:
+    settings = from_environment(os.environ)
     configure(settings.log_level)
     from levain_operator.leading import LostLease
     from levain_operator.operate import operate, utc_now

@@ -1,6 +1,6 @@
 """Why the operator is not ready, and why it should be started anew, from the signs of life of its loops."""
 
-from levain_operator.polling import Signs
+from levain_operator.signs import Signs
 
 # Several times what each loop needs: a restart is no cure for a slow API server.
 LONGEST_SECONDS = {"watch": 240.0, "attempt": 120.0, "lease": 30.0}

@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
 import aiohttp
-from kubernetes.aio.client import ApiClient, ApiException
+from kubernetes.aio.client import ApiClient, ApiException, V1Lease, V1ObjectMeta
 from kubernetes.aio.leaderelection.electionconfig import Config
 from kubernetes.aio.leaderelection.leaderelection import LeaderElection
 from kubernetes.aio.leaderelection.resourcelock.leaselock import LeaseLock
 
-from levain_operator.polling import Signs
+from levain_operator.signs import Signs
 
 log = logging.getLogger(__name__)
 
@@ -51,10 +51,20 @@ class _Lock(LeaseLock):
             return False, ApiException(status=0, reason=str(error) or type(error).__name__)
 
     async def create(self, name: str, namespace: str, election_record: Any) -> bool:
-        return await _or_false(super().create(name, namespace, election_record))
+        # The library's own asks for `pretty=True`, which its client refuses: the parameter is a text (kubernetes 37.0.1).
+        lease = V1Lease(metadata=V1ObjectMeta(name=name), spec=self.update_lease(election_record))
+        try:
+            await _bounded(self.api_instance.create_namespaced_lease(namespace, lease))
+        except (ApiException, aiohttp.ClientError, TimeoutError, OSError) as error:
+            log.info("the lease was not made", extra={"why": str(error)})
+            return False
+        return True
 
     async def update(self, name: str, namespace: str, updated_record: Any) -> bool:
-        return await _or_false(super().update(name, namespace, updated_record))
+        try:
+            return bool(await _bounded(super().update(name, namespace, updated_record)))
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return False
 
     async def give_back(self) -> None:
         """Another may lead at once. Best effort: else it waits until the Lease has run out."""
@@ -76,13 +86,6 @@ async def _nothing() -> None:
 async def _bounded(call: Awaitable[Any]) -> Any:
     async with asyncio.timeout(Times.call):
         return await call
-
-
-async def _or_false(call: Awaitable[bool]) -> bool:
-    try:
-        return bool(await _bounded(call))
-    except (aiohttp.ClientError, TimeoutError, OSError):
-        return False
 
 
 async def lead(

@@ -4,7 +4,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from levain_operator.polling import Signs
+from levain_operator.signs import Signs
 
 _KINDS = ("TrainingJob", "TrainingSchedule")
 _CALLS = ("AskJob", "PutJob", "SuspendJob", "ResumeJob", "CancelJob")

@@ -24,14 +24,16 @@ from levain_operator.manifests import Ref
 from levain_operator.memory import Memory
 from levain_operator.metrics import Metrics
 from levain_operator.plan import Rules
-from levain_operator.polling import Comparison, Poller, Signs
+from levain_operator.polling import Comparison, Poller
 from levain_operator.reconciler import Reconciler
 from levain_operator.service import TrainingService
 from levain_operator.settings import Settings
+from levain_operator.signs import Signs
 from levain_operator.throttle import Bucket
 from levain_operator.tokens import OperatorTokens
 from levain_operator.watching import registry_of, watch
 from levain_operator.writing import EventWriter, StatusWriter
+from levain_settings import SettingsError
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +50,7 @@ def utc_now() -> datetime:
 
 
 async def operate(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> None:
-    """Until SIGTERM or SIGINT. Raises `LostLease`, and OSError where the port of its metrics can't be had."""
+    """Until SIGTERM or SIGINT. Raises `LostLease`, `SettingsError`, and OSError where the port of its metrics can't be had."""
     asked = asyncio.create_task(until_asked_to_stop())
     registry, signs = CollectorRegistry(), Signs()
     metrics = Metrics(registry, signs)
@@ -129,6 +131,14 @@ async def _all_of(watching: Coroutine[Any, Any, None], *loops: Coroutine[Any, An
 
 
 async def _configuration(settings: Settings) -> Configuration:
+    """Raises `SettingsError`."""
+    try:
+        return await _loaded(settings)
+    except (config.ConfigException, OSError) as error:
+        raise SettingsError(f"LEVAIN_KUBECONFIG ({settings.kubeconfig or 'off'}): the API server can't be found: {error}") from None
+
+
+async def _loaded(settings: Settings) -> Configuration:
     configuration = Configuration()
     if settings.kubeconfig is not None:
         await config.load_kube_config(  # type: ignore[no-untyped-call]

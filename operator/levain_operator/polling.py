@@ -18,6 +18,7 @@ from levain_operator.orphans import orphans
 from levain_operator.reading import read_identity
 from levain_operator.retry import Backoff
 from levain_operator.service import Page, Unlisted
+from levain_operator.signs import Signs
 
 log = logging.getLogger(__name__)
 
@@ -40,21 +41,6 @@ class PollMetrics(Protocol):
     def compared(self, outcome: str) -> None: ...
 
     def repaired(self, kind: str) -> None: ...
-
-
-class Signs:
-    """When each loop last gave a sign of life, in seconds of a clock that never goes back. Ages are what liveness goes by."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._at: dict[str, float] = {}
-
-    def give(self, loop: str) -> None:
-        self._at[loop] = self._clock()
-
-    def ages(self) -> dict[str, float]:
-        now = self._clock()
-        return {loop: now - at for loop, at in self._at.items()}
 
 
 class Poller:

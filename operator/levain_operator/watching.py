@@ -12,7 +12,7 @@ from kubernetes.aio.client import Configuration
 from levain_contracts.kubernetes import training_job, training_schedule
 from levain_contracts.kubernetes.base import GROUP, VERSION
 from levain_operator.memory import Memory, tenant_labels
-from levain_operator.polling import Signs
+from levain_operator.signs import Signs
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ _DELETED = "DELETED"
 # The API server sends a bookmark each minute: a watch that shows nothing for longer is dead.
 _SILENCE_SECONDS = 70.0
 _CONNECT_SECONDS = 10.0
-_SERVER_SECONDS = 300.0  # then the server ends a watch, and it begins again where it was
+_SERVER_SECONDS = 300  # then the server ends a watch, and it begins again where it was; kopf sends it as it is, and 300.0 is refused
 
 
 class Wake(Protocol):
@@ -86,6 +86,8 @@ def kopf_settings() -> kopf.OperatorSettings:
 
 async def watch(registry: kopf.OperatorRegistry) -> None:
     """Until it is cancelled. Raises what kopf could not go on after, such as a CRD that is not installed."""
+    # At info it says of each event that it was handled, with all of its settings.
+    logging.getLogger("kopf").setLevel(logging.WARNING)
     stop = asyncio.Event()
     watching = asyncio.create_task(
         kopf.operator(registry=registry, settings=kopf_settings(), standalone=True, clusterwide=True, stop_flag=stop)

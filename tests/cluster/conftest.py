@@ -1,11 +1,23 @@
 """The Kubernetes API server that tests marked `cluster` use: one in a test process, started by the first test that asks."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 
 import pytest
+import yaml
 from tests.cluster.control_plane import Cluster, cluster
+from tests.cluster.kit import access, run
+from tests.e2e.processes import place_of_its_own
+
+from levain.scaled.postgres import Postgres
+from levain.scaled.rabbitmq import RabbitMQ
+from levain.scaled.stack import ScaledStack
+from levain.shipped import SAMPLE
+from levain_training.forecasting.registry import EXTRA_TRAINERS
+from levain_training.forecasting.testing import ALL_TRAINERS
 
 CRDS = sorted((Path(__file__).parents[2] / "charts" / "levain" / "files" / "crds").glob("*.yaml"))
 
@@ -27,3 +39,31 @@ def namespace(control_plane: Cluster) -> Iterator[str]:
     assert status == 201, answer
     yield name
     control_plane.call("DELETE", f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture(scope="session")
+def service(control_plane: Cluster, rabbitmq: RabbitMQ, postgres: Postgres, server_folder: Path) -> Iterator[ScaledStack]:
+    """The training service with two workers and trainers that are slow on purpose; the operator's account is in the cluster."""
+    control_plane.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(access()))
+    with pytest.MonkeyPatch.context() as environment, place_of_its_own(rabbitmq, postgres) as (broker_url, database_url):
+        environment.setenv(EXTRA_TRAINERS, ALL_TRAINERS)
+        stack = ScaledStack(
+            server_folder / "service",
+            sample=SAMPLE,
+            gateways=1,
+            replicas=1,
+            workers=2,
+            broker_url=broker_url,
+            database_url=database_url,
+            environment={"replica": {"LEVAIN_BATCHES_OUT": "4"}},
+            supervise=False,
+        )
+        asyncio.run(stack.start())
+        yield stack
+        asyncio.run(stack.stop())
+
+
+@pytest.fixture
+def on_cluster(control_plane: Cluster, service: ScaledStack, namespace: str) -> Callable[..., None]:
+    """Runs a scenario."""
+    return partial(run, control_plane, service, namespace)

@@ -10,6 +10,7 @@ import signal
 import socket
 import ssl
 import subprocess
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
@@ -61,7 +62,7 @@ def cluster(folder: Path) -> "Cluster":
     return ExistingCluster(folder, Path(existing)) if existing else ControlPlane(folder)
 
 
-class Cluster:
+class Cluster(ABC):
     """What tests know of a cluster, whoever runs it. Methods block."""
 
     def __init__(self, folder: Path) -> None:
@@ -74,12 +75,12 @@ class Cluster:
         self._numbers = itertools.count(1)
         self._admin_config: Path | None = None
 
+    @abstractmethod
     def start(self, crds: Iterable[Path] = ()) -> None:
         """`crds` are there before the controllers start: the garbage collector looks for new kinds only every 30 seconds."""
-        raise NotImplementedError
 
-    def stop(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def stop(self) -> None: ...
 
     def call(self, method: str, path: str, body: Json | None = None, *, token: str | None = None) -> tuple[int, Json]:
         """One request, as the admin or with a token: `path` is with its query. The status and the JSON; text comes as `{"text": …}`.

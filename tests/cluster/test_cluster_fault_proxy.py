@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientConnectionError, ClientResponse, ClientSession, ClientTimeout
-from tests.cluster.control_plane import Cluster
+from tests.cluster.control_plane import Cluster, ExistingCluster
 from tests.cluster.fault_proxy import FaultProxy, Kind, Request, read
 
 from levain.scaled.ports import free_port
@@ -229,7 +229,7 @@ def test_a_silent_watch_says_nothing_until_it_is_mended_and_then_all(control_pla
 
 
 def test_an_api_server_that_is_away_is_no_answer(tmp_path: Path) -> None:
-    nobody = Cluster(tmp_path)
+    nobody = ExistingCluster(tmp_path, tmp_path / "kubeconfig")
     nobody.url, nobody.admin_token = f"https://127.0.0.1:{free_port()}", "token"
 
     async def scenario(_: FaultProxy, client: Client) -> None:

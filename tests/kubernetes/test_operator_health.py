@@ -1,7 +1,7 @@
 """When an operator says that it should be started anew, and when only that it is not ready."""
 
 from levain_operator import health
-from levain_operator.polling import Signs
+from levain_operator.signs import Signs
 
 
 class Clock:
