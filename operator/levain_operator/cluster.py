@@ -107,9 +107,12 @@ class Cluster:
             raise ApiTrouble(0, str(error) or type(error).__name__) from error
         finally:
             self._metrics.api_call(method, resource, status, time.monotonic() - began)
+        said = _object(raw)
         if 200 <= status < 300:
-            return _json(status, raw)
-        said = _status_of(raw)
+            if said is None:  # a proxy's page
+                raise ApiTrouble(status, "the answer is no JSON object")
+            return said
+        said = said or {}
         raise ApiTrouble(status, str(said.get("message") or "it gave no reason"), str(said.get("reason") or ""))
 
     async def _request(
@@ -128,19 +131,9 @@ def _path(kind: str, namespace: str, name: str) -> str:
     return f"/apis/{GROUP}/{VERSION}/namespaces/{quote(namespace)}/{_PLURALS[kind]}/{quote(name)}"
 
 
-def _json(status: int, raw: bytes) -> Json:
+def _object(raw: bytes) -> Json | None:
     try:
         body = json.loads(raw)
     except ValueError:
-        body = None
-    if not isinstance(body, dict):  # a proxy's page
-        raise ApiTrouble(status, "the answer is no JSON object")
-    return body
-
-
-def _status_of(raw: bytes) -> Json:
-    try:
-        body = json.loads(raw)
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
+        return None
+    return body if isinstance(body, dict) else None

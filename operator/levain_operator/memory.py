@@ -92,7 +92,7 @@ class TrackedJob:
 
 @dataclass
 class TrackedSchedule:
-    """`failed`: plans in a row that could not be carried out."""
+    """`trouble`: plans in a row that could not be carried out."""
 
     ref: Ref
     identity: Identity
@@ -100,7 +100,7 @@ class TrackedSchedule:
     spec: TrainingScheduleSpec | Unreadable
     status: TrainingScheduleStatus
     presence: Presence
-    failed: int = 0
+    trouble: Trouble | None = None
 
     def seen(self, children: Iterable[Child], now: datetime) -> SeenSchedule:
         return SeenSchedule(

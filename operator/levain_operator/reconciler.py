@@ -22,7 +22,7 @@ from levain_operator.cluster import ApiTrouble, Cluster
 from levain_operator.conditions import ended
 from levain_operator.manifests import Json, Ref, child_job, event
 from levain_operator.memory import Memory, TrackedJob, TrackedSchedule
-from levain_operator.observed import Presence, Unreadable
+from levain_operator.observed import Presence, Trouble, Unreadable
 from levain_operator.plan import Rules, plan
 from levain_operator.reading import read_identity, read_job_status
 from levain_operator.schedule_plan import plan_schedule
@@ -33,8 +33,7 @@ log = logging.getLogger(__name__)
 
 # A clock may be set while a wait is under way: what waits for a time is looked at again so often.
 _LONGEST_WAIT_SECONDS = 10.0
-_FIRST_DELAY_SECONDS = 1.0
-_MAX_DELAY_SECONDS = 60.0
+_AFTER_ERROR_SECONDS = 60.0
 
 
 class ServiceCalls(Protocol):
@@ -90,7 +89,7 @@ class Reconciler:
             except Exception:  # one resource that we can't handle must not stop the others
                 log.exception("reconcile failed", extra={"uid": uid})
                 self._metrics.reconciled("unknown", "error")
-                self._turns.add_after(uid, _MAX_DELAY_SECONDS)
+                self._turns.add_after(uid, _AFTER_ERROR_SECONDS)
             finally:
                 self._turns.done(uid)
 
@@ -126,27 +125,27 @@ class Reconciler:
     async def _call(self, job: TrackedJob, call: Call) -> None:
         if isinstance(call, PutJob):
             try:
-                if not await self._may_start(job, call):
+                if not await self._may_start(job):
                     return
             except ApiTrouble as trouble:
                 job.hear(call, NoAnswer(f"the API server: {trouble}"), self._now())
                 return
         job.hear(call, await self._ask(call), self._now())
 
-    async def _may_start(self, job: TrackedJob, call: PutJob) -> bool:
+    async def _may_start(self, job: TrackedJob) -> bool:
         """The watch may be behind: a resource that is gone by now, or has ended, starts nothing. Raises `ApiTrouble`."""
         try:
             body = await self._cluster.job(job.ref.namespace, job.ref.name)
         except ApiTrouble as trouble:
             if not trouble.gone:
                 raise
+            body = None
+        if body is None or read_identity(body).uid != job.ref.uid:
             self.wake(self._memory.lost_job(job.ref.uid))
             return False
-        if read_identity(body).uid != job.ref.uid:
-            self.wake(self._memory.lost_job(job.ref.uid))
-            return False
-        if ended(read_job_status(body)) and not ended(job.status):
-            job.status = read_job_status(body)
+        status = read_job_status(body)
+        if ended(status) and not ended(job.status):
+            job.status = status
             return False
         before = job.spec
         self.wake(self._memory.saw_job(body))
@@ -191,18 +190,16 @@ class Reconciler:
         except ApiTrouble as trouble:
             self._failed(schedule, trouble)
         else:
-            schedule.failed = 0
+            schedule.trouble = None
             self._metrics.reconciled("TrainingSchedule", "done")
 
     def _failed(self, schedule: TrackedSchedule, trouble: ApiTrouble) -> None:
         self._metrics.reconciled("TrainingSchedule", "failed")
-        if trouble.gone:
-            self._memory.lost_schedule(schedule.ref.uid)
-            return
-        schedule.failed += 1
+        attempts = (schedule.trouble.attempts if schedule.trouble is not None else 0) + 1
+        schedule.trouble = Trouble(attempts, self._now(), str(trouble))
         where = {"resource": schedule.ref.name, "namespace": schedule.ref.namespace}
         log.warning("schedule not carried out", extra={**where, "why": str(trouble)})
-        self._turns.add_after(schedule.ref.uid, min(_FIRST_DELAY_SECONDS * 2.0 ** min(schedule.failed - 1, 16), _MAX_DELAY_SECONDS))
+        self._turns.add_after(schedule.ref.uid, self._rules.backoff.delay_seconds(schedule.ref.uid, schedule.trouble))
 
     async def _create(self, schedule: TrackedSchedule, action: CreateTrainingJob) -> None:
         assert not isinstance(schedule.spec, Unreadable)

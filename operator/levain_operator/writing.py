@@ -46,8 +46,7 @@ class StatusWriter:
 
     async def write_now(self, ref: Ref, status: TrainingScheduleStatus) -> None:
         """Within the limit of all writes too. Raises `ApiTrouble`."""
-        while not self._bucket.take(now := time.monotonic()):
-            await asyncio.sleep(self._bucket.next_at(now) - now)
+        await _token_of(self._bucket)
         await self._cluster.apply_status(ref, status_patch(ref, status))
 
     async def run(self) -> None:
@@ -100,8 +99,7 @@ class EventWriter:
     async def run(self) -> None:
         while True:
             event = await self._waiting.get()
-            while not self._bucket.take(now := time.monotonic()):
-                await asyncio.sleep(self._bucket.next_at(now) - now)
+            await _token_of(self._bucket)
             self._metrics.event("written" if await self._written(event) else "dropped")
 
     async def _written(self, event: Json) -> bool:
@@ -117,3 +115,8 @@ class EventWriter:
             else:
                 return True
         return False
+
+
+async def _token_of(bucket: Bucket) -> None:
+    while not bucket.take(now := time.monotonic()):
+        await asyncio.sleep(bucket.next_at(now) - now)

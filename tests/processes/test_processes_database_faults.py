@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import make_url
 from tests.processes.conftest import Running
 from tests.processes.healing import Trial, trial
-from tests.processes.kit import HEAL_SECONDS, Faults, names
+from tests.processes.kit import Faults, names
 
 from levain.scaled.postgres import Postgres
 
@@ -61,9 +61,9 @@ async def locked(url: str, table: str) -> AsyncIterator[None]:
         yield
 
 
-async def back(it: Trial, running: Running, seconds: float = HEAL_SECONDS) -> None:
+async def back(it: Trial, running: Running) -> None:
     it.is_back()
-    await it.level(running.stack.replicas, seconds=seconds)
+    await it.level(running.stack.replicas)
     assert [await worker.problems() for worker in running.stack.workers] == [[], []]
     await it.goes_on()
 
@@ -116,7 +116,9 @@ def test_links_to_the_database_that_are_half_open_are_left_for_new_ones(running:
             running.database.half_open()
             # Whether anybody is seen as not ready depends on who meets a dead link first: a probe, or the work, which replaces it.
             # A link is dead once it has been silent for as long as a slow answer may take.
-            await back(it, running, ANSWER_SECONDS)
+            it.is_back()
+            await it.level(running.stack.replicas, seconds=ANSWER_SECONDS)
+            await back(it, running)
 
     running.run(scenario)
 
