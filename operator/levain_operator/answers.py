@@ -51,19 +51,28 @@ def heard(view: View, trouble: Trouble | None, call: Call, answer: Answer | NoAn
 
 
 def told(view: View, job: Job, *, full: bool) -> View:
-    """The view after the service told of the job, in any order: an end is final, the greatest `seq` wins, failures are kept."""
+    """The view after the service told of the job, in any order: an end is final, the greatest `seq` wins, failures are kept.
+
+    A full answer that is older than what is known, as after the service's store was set back, is an answer all the same: asking
+    again at once would bring no other.
+    """
     if not isinstance(view, Told):
         return Told(job, full)
     known = view.job
-    if known.state.terminal and not job.state.terminal:
-        return view
-    if known.created_at != job.created_at:  # the service lost its store, and the job was begun anew
-        return Told(job, full) if known.created_at < job.created_at else view
-    if (known.state.terminal, known.seq, view.full) >= (job.state.terminal, job.seq, full):
-        return view
-    if len(job.failures) < len(known.failures):
+    if _is_older(job, full, view):
+        return Told(known, True) if full and not view.full else view
+    if known.created_at == job.created_at and len(job.failures) < len(known.failures):
         job = job.model_copy(update={"failures": known.failures})
     return Told(job, full)
+
+
+def _is_older(job: Job, full: bool, view: Told) -> bool:
+    known = view.job
+    if known.state.terminal and not job.state.terminal:
+        return True
+    if known.created_at != job.created_at:  # the service lost its store, and the job was begun anew
+        return job.created_at < known.created_at
+    return (known.state.terminal, known.seq, view.full) >= (job.state.terminal, job.seq, full)
 
 
 def unlisted(view: View) -> View:

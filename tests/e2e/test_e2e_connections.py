@@ -34,7 +34,7 @@ def live_path(whole: Whole) -> str:
 
 async def long_job(whole: Whole) -> Client:
     client = whole.client()
-    await client.upload(sales_csv(["Brot 10s"]))
+    await client.upload(sales_csv(["Brot 30s"]))
     await client.start("job", "slow")
     return client
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import aiohttp
 import uvloop
+from tests.polling import pauses
 from tests.training.harness import Client
 
 from levain import embedded
@@ -149,8 +150,10 @@ def run(scenario: Callable[[Embedded], Coroutine[Any, Any, None]], folder: Path,
 
 async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
     async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.02)
+        for pause in pauses():
+            if condition():
+                break
+            await asyncio.sleep(pause)
 
 
 async def stored(client: Client, job_id: str) -> ViewerState:

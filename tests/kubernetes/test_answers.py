@@ -154,6 +154,16 @@ def test_a_job_that_was_begun_anew_is_believed_though_it_is_behind() -> None:
     assert told(Told(again, False), job(9), full=False) == Told(again, False)
 
 
+def test_an_answer_from_a_store_that_was_set_back_is_an_answer_all_the_same() -> None:
+    """Else the same question would be asked again at once, for ever."""
+    known = Told(job(9, products_failed=2), False)
+    assert known.lacks_failures
+    assert told(known, job(5, products_failed=1), full=True) == Told(known.job, True)
+    assert told(known, job(5, products_failed=1), full=False) == known
+    ended = Told(job(9, products_failed=2, state=JobState.COMPLETED), False)
+    assert told(ended, job(5), full=True) == Told(ended.job, True)
+
+
 def test_a_job_that_no_list_names_is_asked_for() -> None:
     assert unlisted(Told(job(3), True)) == NotAsked()
     ended = Told(job(3, state=JobState.COMPLETED), True)

@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from tests.kubernetes.strategies import observations, specs
 from tests.kubernetes.world import FAILING, PRODUCTS, Weather, World
@@ -124,6 +124,8 @@ def test_a_job_that_ended_is_never_started_again_whatever_disappears(before: lis
 
 
 @on_any
+# A list from before the store was lost tells of a job that is further than the new one, and lacks its failures.
+@example([_turn(99, True), _work(3), _poll(0), _lose_store, _turn(3, True), _turn(99, True), _poll(1)])
 @given(st.lists(anything, max_size=60))
 def test_what_was_written_never_goes_back(steps: list[Step]) -> None:
     world = World(SPEC)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 from tests.e2e.whole import stored
+from tests.polling import pauses
 from tests.processes.accounting import Seen
 from tests.processes.kit import HEAL_SECONDS, Faults, Witness, all_trained
 from tests.training.harness import Client
@@ -12,7 +13,7 @@ from tests.training.harness import Client
 from levain.scaled.member import Member
 from levain_contracts.viewer import ViewerState
 
-_POLL_SECONDS = 0.05
+_POLL_SECONDS = 0.1
 
 
 class Trial:
@@ -38,8 +39,10 @@ class Trial:
         began = self._now
 
         async def says_so(member: Member) -> None:
-            while not any(about in problem for problem in await member.problems()):
-                await asyncio.sleep(_POLL_SECONDS)
+            for pause in pauses():
+                if any(about in problem for problem in await member.problems()):
+                    break
+                await asyncio.sleep(pause)
 
         async with asyncio.timeout(seconds):
             await asyncio.gather(*map(says_so, members))

@@ -13,6 +13,7 @@ import aiohttp
 import uvloop
 from tests.e2e.processes import Processes, next_number, scraped
 from tests.e2e.whole import Viewing, stored, until
+from tests.polling import pauses
 from tests.processes.accounting import Account, Expected, Seen, Stored, account
 from tests.training.harness import Client, sales_csv
 
@@ -168,8 +169,10 @@ async def kept_up(members: Sequence[Member]) -> AsyncIterator[None]:
 
 async def back(member: Member) -> None:
     """Ready again, once somebody has started it."""
-    while await member.problems():
-        await asyncio.sleep(0.05)
+    for pause in pauses():
+        if not await member.problems():
+            break
+        await asyncio.sleep(pause)
 
 
 def run(stack: ScaledStack, broker_url: str, scenario: Scenario) -> None:

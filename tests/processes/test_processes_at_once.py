@@ -116,7 +116,7 @@ async def _late_results(faults: Faults, tasks: list[TrainingTask]) -> None:
         )
     async with asyncio.timeout(10):
         while faults.at_service("results_total", outcome="late") < before + sum(len(task.series) for task in tasks):
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.1)
 
 
 def test_results_of_a_cancelled_job_are_counted_and_dropped(running: Running) -> None:
@@ -131,7 +131,7 @@ def test_results_of_a_cancelled_job_are_counted_and_dropped(running: Running) ->
             await faults.accounted("cancelled", Expected(frozenset(products), state=JobState.CANCELLED), witnesses, client)
         async with asyncio.timeout(10):
             while faults.at_service("results_total", outcome="late") == 0:
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.1)
         assert (await client.job("cancelled"))["seq"] == ended["seq"]
         late: Watched = await client.watch("cancelled")
         assert late.types == ["snapshot", "failed"]

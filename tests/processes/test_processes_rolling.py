@@ -39,8 +39,8 @@ class Screen:
                     self.codes.append(socket.close_code)
                     if message.type is aiohttp.WSMsgType.CLOSE:
                         pause_ms = retry_ms(message.extra or "") or pause_ms
-            except aiohttp.ClientConnectorError:
-                pass  # nobody listens yet
+            except aiohttp.ClientConnectionError:
+                pass  # nobody listens yet, or who did ends amid the request
             await asyncio.sleep(pause_ms / 1000)
 
 

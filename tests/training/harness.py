@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 import uvloop
 from pydantic import SecretStr
+from tests.polling import pauses
 
 from levain_broker.memory import MemoryBroker
 from levain_contracts import frames
@@ -87,8 +88,10 @@ class Client:
 
     async def wait_for(self, job_id: str, wanted: Callable[[Any], bool], seconds: float = WAIT_SECONDS) -> Any:
         async with asyncio.timeout(seconds):
-            while not wanted(job := await self.job(job_id)):
-                await asyncio.sleep(0.02)
+            for pause in pauses():
+                if wanted(job := await self.job(job_id)):
+                    break
+                await asyncio.sleep(pause)
         return job
 
     async def ended(self, job_id: str, seconds: float = WAIT_SECONDS) -> Any:
