@@ -17,6 +17,7 @@ from tests.store.bookkeeper import spec
 from tests.training.harness import ISSUER, sales_csv
 from tests.training.parts import Parts, run
 
+from levain_broker.memory import MemoryBroker
 from levain_contracts.resources import DatasetRef
 from levain_training.analysis import Analyst
 from levain_training.analysis_child import analyse
@@ -162,6 +163,31 @@ def test_what_was_read_while_the_store_was_away_is_written_when_it_is_back(tmp_p
         assert (await parts.row())["analyses"] == 1
 
     run(tmp_path, scenario, busy_seconds=0.05)
+
+
+class SlowlyTold(MemoryBroker):
+    """Events take longer than an analyst's lease."""
+
+    async def publish_event(self, topic: str, body: bytes) -> None:
+        await asyncio.sleep(0.5)
+        await super().publish_event(topic, body)
+
+
+def test_an_analyst_that_is_slow_to_tell_of_its_end_tells_it_all_and_the_work_goes_out(tmp_path: Path) -> None:
+    """Its end makes the job no longer its own, which the next renewal of the lease finds: that is to cut nothing off."""
+
+    async def scenario(parts: Parts) -> None:
+        await start(parts, "job", SMALL)
+        dispatching = asyncio.create_task(parts.dispatcher.run())
+        async with analysts(parts, lease_seconds=0.3), parts.taking_tasks() as tasks:
+            async with asyncio.timeout(10):
+                while sum(len(task.series) for task in tasks) < 2:
+                    await asyncio.sleep(0.02)
+        dispatching.cancel()
+        assert [e.type.value for e in parts.events] == ["training.progress"]
+        assert parts.repairs() == {}
+
+    run(tmp_path, scenario, SlowlyTold())
 
 
 def test_a_cancelled_job_ends_its_reading_and_frees_the_analyst(tmp_path: Path) -> None:

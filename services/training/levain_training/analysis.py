@@ -91,26 +91,41 @@ class Analyst:
         row = claimed.row
         if claimed.taken_over:
             self._metrics.repaired("analyst_died")
-        working = asyncio.create_task(self._analyse(row))
         try:
-            await self._hold(row, working)
+            await self._analyse(row)
         except BaseException as error:
-            working.cancel()
-            await asyncio.wait({working})
             counts = not isinstance(error, asyncio.CancelledError)
             with suppress(StoreUnavailable):  # then its lease lapses
                 await asyncio.shield(self._store.write(analyses.give_back, row, self._name, time.time(), counts=counts))
             raise
         return True
 
-    async def _hold(self, row: sa.RowMapping, working: asyncio.Task[None]) -> None:
-        """Renews the lease until the work ends, and ends the work when the job is no longer ours."""
-        while not working.done():
-            await asyncio.wait({working}, timeout=self._lease_seconds / 3)
-            if not working.done() and not await self._renewed(row):
-                working.cancel()  # the job was cancelled, or another analyst has it
-        with suppress(asyncio.CancelledError):
-            await working
+    async def _analyse(self, row: sa.RowMapping) -> None:
+        """A store that is away only delays it: the lease may lapse meanwhile, and then the writes change nothing."""
+        if row["analyses"] > _MAX_ANALYSES:
+            await self._fail(row, "analysis_failed", "the reading of the dataset died twice: the file may be damaged or too large")
+            return
+        reading = asyncio.create_task(self._read(row))
+        holding = asyncio.create_task(self._hold(row, reading))
+        try:
+            await asyncio.wait({reading})
+            if not reading.cancelled():
+                await self._conclude(row, reading)
+        finally:
+            reading.cancel()
+            holding.cancel()
+            await asyncio.wait({reading, holding})
+
+    async def _hold(self, row: sa.RowMapping, reading: asyncio.Task[Any]) -> None:
+        """Renews the lease, and ends the reading when the job is no longer ours.
+
+        Only the reading: what comes after it makes the job no longer ours too, by its first write, and has to tell of that write.
+        """
+        while True:
+            await asyncio.sleep(self._lease_seconds / 3)
+            if not await self._renewed(row):
+                reading.cancel()
+                return
 
     async def _renewed(self, row: sa.RowMapping) -> bool:
         try:
@@ -119,13 +134,9 @@ class Analyst:
             log.warning("lease not renewed", extra={"job_id": row["job_id"], "error": str(error)})
             return True
 
-    async def _analyse(self, row: sa.RowMapping) -> None:
-        """A store that is away only delays it: the lease may lapse meanwhile, and then the writes change nothing."""
-        if row["analyses"] > _MAX_ANALYSES:
-            await self._fail(row, "analysis_failed", "the reading of the dataset died twice: the file may be damaged or too large")
-            return
+    async def _conclude(self, row: sa.RowMapping, read: "asyncio.Task[_Reading | None]") -> None:
         try:
-            reading = await self._read(row)
+            reading = read.result()
         except (ChildDied, ChildSilent) as error:
             log.warning("analysis died", extra={"job_id": row["job_id"], "error": str(error)})
             await when_back(lambda: self._store.write(analyses.give_back, row, self._name, time.time(), counts=True))
