@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from bench import fanout, gateway, job, memory, viewers, workers
+from bench import fanout, gateway, job, memory, operator, viewers, workers
 from bench.report import Ratio, show
 
 BENCHES = {
@@ -13,6 +13,7 @@ BENCHES = {
     "gateway": gateway.run,
     "viewers": viewers.run,
     "memory": memory.run,
+    "operator": operator.run,
 }
 
 

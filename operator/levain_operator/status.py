@@ -77,7 +77,8 @@ def _with_job(seen: Observed, stream_base: str | None, end: End | None) -> Train
             "tenant_id": job.tenant_id,
             "start_time": before.start_time or (whole_second(job.started_at) if job.started_at is not None else None),
             "progress": _progress(before.progress, job, seen, end),
-            "failures": _failures(job) or before.failures,
+            # Never fewer than before, should the service have begun anew.
+            "failures": max(_failures(job), before.failures, key=len),
             "stream_url": stream,
         }
     )

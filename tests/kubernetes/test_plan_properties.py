@@ -126,6 +126,8 @@ def test_a_job_that_ended_is_never_started_again_whatever_disappears(before: lis
 @on_any
 # A list from before the store was lost tells of a job that is further than the new one, and lacks its failures.
 @example([_turn(99, True), _work(3), _poll(0), _lose_store, _turn(3, True), _turn(99, True), _poll(1)])
+# A job that was begun anew has fewer failures than the one before it had.
+@example([_turn(99, True), _work(4), _poll(0), _turn(99, True), _turn(99, True), _lose_store])
 @given(st.lists(anything, max_size=60))
 def test_what_was_written_never_goes_back(steps: list[Step]) -> None:
     world = World(SPEC)
