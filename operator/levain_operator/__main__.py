@@ -1,11 +1,12 @@
 """The command `levain-operator`; the only reader of the environment in this deployable."""
 
-import asyncio
 import logging
 import os
 import sys
 from collections.abc import Callable
 from datetime import datetime
+
+import uvloop
 
 from levain_logs import configure
 from levain_operator.settings import from_environment
@@ -30,7 +31,7 @@ def _run(now: Callable[[], datetime] | None) -> int:
     from levain_operator.operate import operate, utc_now
 
     try:
-        asyncio.run(operate(settings, now=now or utc_now))
+        uvloop.run(operate(settings, now=now or utc_now))
     except LostLease as lost:
         log.error("ending: another may lead by now", extra={"why": str(lost)})  # noqa: TRY400
         return 1

@@ -17,7 +17,9 @@ pytestmark = [pytest.mark.cluster, pytest.mark.servers, pytest.mark.timeout(600)
 
 JOBS, PRODUCTS = 200, 1000
 WRITES_PER_SECOND = 20
-WINDOW_SECONDS = 5
+WINDOW_SECONDS = 10
+# Of the rate: writes that were held up come with the next ones, and the bucket holds a tenth of a second's.
+SLACK = 0.1
 MEMORY_BYTES = 150 * 1024 * 1024
 
 
@@ -64,7 +66,8 @@ def test_two_hundred_jobs_of_a_thousand_products_all_end_within_the_rate_of_writ
         file.seek(before)
         writes = _times_of_status_writes([line for line in map(json.loads, file) if line["user"]["username"] == USER])
     assert len(writes) >= JOBS
-    # The bucket holds the writes of one second: so many may come at once after a pause.
     most = max(sum(at <= other < at + WINDOW_SECONDS for other in writes) for at in writes)
-    print(f"{len(writes)} PATCHes, at most {most} in {WINDOW_SECONDS} s")
-    assert most <= WRITES_PER_SECOND * (WINDOW_SECONDS + 1)
+    mean = len(writes) / (writes[-1] - writes[0])
+    print(f"{len(writes)} PATCHes, {mean:.1f} a second, at most {most} in {WINDOW_SECONDS} s")
+    assert mean <= WRITES_PER_SECOND
+    assert most <= WRITES_PER_SECOND * WINDOW_SECONDS * (1 + SLACK)
