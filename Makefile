@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SOURCES := libs services gateway operator cli tests scripts bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench kube lock docs clean
+.PHONY: help demo test check format bench kube helm lock docs clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ bench: $(VENV)/.dev ## Run the benchmarks: ratios against a peer or a floor in t
 
 kube: ## Build the parts of Kubernetes that the operator's tests run on (once, about 5 minutes)
 	@scripts/kube
+
+helm: ## Build Helm for the chart's tests where it is missing (once, about a minute)
+	@scripts/helm
 
 docs: $(VENV)/.dev ## Make the generated documents again
 	@$(BIN)/python -m scripts.generate
