@@ -14,7 +14,7 @@ from levain.errors import CommandFailed
 pytestmark = pytest.mark.cluster
 
 Json = dict[str, Any]
-EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("training*.yaml"))
 API = "/apis/levain.dev/v1alpha1/namespaces"
 AS_KUBECTL = "fieldValidation=Strict"  # kubectl asks for it, and an unknown field is an error then
 IN_VAIN = "dryRun=All"  # validated in full, and never stored
