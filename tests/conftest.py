@@ -1,4 +1,6 @@
-"""The private servers that tests marked `servers` use: one of each in a test process, started by the first test that asks."""
+"""What tests need beyond Python: left out where it is missing; the private servers are one of each in a test process, started by the first
+test that asks.
+"""
 
 import os
 import shutil
@@ -7,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.chart.kit import helm
 from tests.cluster import control_plane
 
 from levain.scaled import postgres as postgres_server
@@ -20,6 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for marker, missing, required in (
         ("servers", _missing_servers(), "LEVAIN_TEST_REQUIRE_SERVERS"),
         ("cluster", _missing_cluster(), "LEVAIN_TEST_REQUIRE_CLUSTER"),
+        ("chart", None if helm() else "helm not found (make helm)", "LEVAIN_TEST_REQUIRE_HELM"),
     ):
         if missing is None or os.environ.get(required):
             continue

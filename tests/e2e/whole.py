@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import aiohttp
 import uvloop
-from tests.polling import pauses
+from tests.polling import looked
 from tests.training.harness import Client
 
 from levain import embedded
@@ -149,11 +149,11 @@ def run(scenario: Callable[[Embedded], Coroutine[Any, Any, None]], folder: Path,
 
 
 async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    async def holds() -> bool:
+        return condition()
+
     async with asyncio.timeout(seconds):
-        for pause in pauses():
-            if condition():
-                break
-            await asyncio.sleep(pause)
+        await looked(holds)
 
 
 async def stored(client: Client, job_id: str) -> ViewerState:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 from tests.e2e.whole import stored
-from tests.polling import pauses
+from tests.polling import looked
 from tests.processes.accounting import Seen
 from tests.processes.kit import HEAL_SECONDS, Faults, Witness, all_trained
 from tests.training.harness import Client
@@ -39,10 +39,7 @@ class Trial:
         began = self._now
 
         async def says_so(member: Member) -> None:
-            for pause in pauses():
-                if any(about in problem for problem in await member.problems()):
-                    break
-                await asyncio.sleep(pause)
+            await looked(member.problems, lambda problems: any(about in problem for problem in problems))
 
         async with asyncio.timeout(seconds):
             await asyncio.gather(*map(says_so, members))

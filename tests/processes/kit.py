@@ -13,7 +13,7 @@ import aiohttp
 import uvloop
 from tests.e2e.processes import Processes, next_number, scraped
 from tests.e2e.whole import Viewing, stored, until
-from tests.polling import pauses
+from tests.polling import looked
 from tests.processes.accounting import Account, Expected, Seen, Stored, account
 from tests.training.harness import Client, sales_csv
 
@@ -169,10 +169,7 @@ async def kept_up(members: Sequence[Member]) -> AsyncIterator[None]:
 
 async def back(member: Member) -> None:
     """Ready again, once somebody has started it."""
-    for pause in pauses():
-        if not await member.problems():
-            break
-        await asyncio.sleep(pause)
+    await looked(member.problems, lambda problems: not problems)
 
 
 def run(stack: ScaledStack, broker_url: str, scenario: Scenario) -> None:

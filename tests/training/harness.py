@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import uvloop
 from pydantic import SecretStr
-from tests.polling import pauses
+from tests.polling import looked
 
 from levain_broker.memory import MemoryBroker
 from levain_contracts import frames
@@ -88,11 +88,7 @@ class Client:
 
     async def wait_for(self, job_id: str, wanted: Callable[[Any], bool], seconds: float = WAIT_SECONDS) -> Any:
         async with asyncio.timeout(seconds):
-            for pause in pauses():
-                if wanted(job := await self.job(job_id)):
-                    break
-                await asyncio.sleep(pause)
-        return job
+            return await looked(lambda: self.job(job_id), wanted)
 
     async def ended(self, job_id: str, seconds: float = WAIT_SECONDS) -> Any:
         return await self.wait_for(job_id, lambda job: job["state"] in ("completed", "failed", "cancelled"), seconds)

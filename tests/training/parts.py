@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.polling import pauses
+from tests.polling import looked
 from tests.store.bookkeeper import LEASE_SECONDS, SHA, analysis, spec
 
 from levain_broker.memory import MemoryBroker
@@ -58,10 +58,7 @@ class Parts:
 
     async def until(self, reached: Callable[[], Coroutine[Any, Any, bool]]) -> None:
         async with asyncio.timeout(20):
-            for pause in pauses():
-                if await reached():
-                    break
-                await asyncio.sleep(pause)
+            await looked(reached)
 
     async def state_is(self, state: str, job: str = "job") -> None:
         async def reached() -> bool:
