@@ -9,25 +9,38 @@ from levain import chart
 from levain.chart import Day
 from levain.client import Api
 from levain.errors import BadInput
-from levain.formatting import duration, plural, series_name
+from levain.formatting import duration, percent, plural, series_name
+from levain.levels import Levels
 from levain.output import Output
 from levain.summary import ForecastDay
 from levain_contracts.ids import is_id
+from levain_contracts.quantities import quantities_for
 from levain_contracts.resources import ProductForecast
 
 HISTORY_DAYS = 28
 _MAX_NAMED = 5
 
 
-async def show_forecast(api: Api, product: str, shop: str | None, out: Output) -> None:
-    """Raises `BadInput` when there is no such forecast, or more than one of that name."""
+async def show_forecast(api: Api, product: str, shop: str | None, out: Output, levels: Levels | None = None) -> None:
+    """Raises `BadInput` when there is no such forecast, more than one of that name, or `levels` that say nothing of it."""
     found = await api.forecast(await _product_id(api, product, shop))
     out.line(f"{series_name(found.product, found.shop)}, trained {duration(found.age_seconds)} ago by {found.job_id}")
-    days = _days(found)
+    days, quantities = _days(found), _quantities(found, levels, out)
     for line in drawing(days, out):
         out.line(line)
-    for day in days:
-        out.line(f"{day.day:%a} {day.day}  {day.value:9.1f}  {day.lo:9.1f} to {day.hi:.1f}")
+    for day, quantity in zip(days, quantities, strict=True):
+        bake = "" if quantity is None else f"  bake {quantity:.1f}"
+        out.line(f"{day.day:%a} {day.day}  {day.value:9.1f}  {f'{day.lo:9.1f} to {day.hi:.1f}':<22}{bake}".rstrip())
+
+
+def _quantities(found: ProductForecast, levels: Levels | None, out: Output) -> Sequence[float | None]:
+    if levels is None:
+        return [None] * len(found.forecast.mean)
+    level = levels.of(found.shop, found.product)
+    if level is None:
+        raise BadInput(f"--prices has no line for {series_name(found.product, found.shop)!r}")
+    out.line(f"bake: enough for the day's demand with a probability of {percent(level)}, not rounded")
+    return quantities_for(found.forecast, level)
 
 
 async def _product_id(api: Api, product: str, shop: str | None) -> str:

@@ -41,19 +41,17 @@ def task(some: Sequence[Series], *, calendars: Sequence[ShopCalendar] = (), hori
 
 _IN_A_CHILD = """
 import sys
-from levain_contracts.tasks import ResultChunk, decode_task, encode
-from levain_training.forecasting.registry import plan_of
-from levain_training.forecasting.session import run
+from levain_training.forecasting.calls import RESULT, train
 
-task = decode_task(sys.stdin.buffer.read())
-results = list(run(plan_of(task.model).load(), task, lambda product_id: None))
-sys.stdout.buffer.write(encode(ResultChunk(tenant_id="t", job_id="j", batch=1, results=results)))
+results = []
+train(sys.stdin.buffer.read(), lambda message: results.append(message[1:]) if message[:1] == RESULT else None)
+sys.stdout.buffer.write(b'{"tenant_id":"t","job_id":"j","batch":1,"results":[' + b",".join(results) + b"]}")
 """
 
 
-def train_in_a_process(order: TrainingTask) -> ResultChunk:
+def train_in_a_process(order: TrainingTask, **variables: str) -> ResultChunk:
     """In a process of its own, as it is used: a library's import must not reach into the other tests."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **variables}
     done = subprocess.run(
         [sys.executable, "-c", _IN_A_CHILD], input=encode(order), capture_output=True, check=True, env=environment, timeout=50
     )

@@ -6,21 +6,45 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.forecasting.series import base, series, task
 
-from levain_training.forecasting.registry import TrainerNotLoadable, UnknownModel, model_names, plan_of
+from levain_contracts.tasks import FailedProduct, encode
+from levain_training.forecasting import calls
+from levain_training.forecasting.registry import TrainerNotInstalled, TrainerNotLoadable, UnknownModel, model_names, plan_of
 from levain_training.forecasting.testing import ALL_TRAINERS
 
-HEAVY = ("numpy", "polars", "pandas", "scipy", "statsforecast", "sklearn")
+HEAVY = ("numpy", "polars", "pandas", "scipy", "statsforecast", "sklearn", "lightgbm", "prophet")
+BUILT_IN = ("auto", "blend", "ets", "prophet", "smoothing")
 
 
-def test_auto_is_the_default_trainer() -> None:
-    assert plan_of("auto", "") is plan_of("ets", "")
-    assert model_names("") == ("auto", "ets")
+def test_the_built_in_trainers_say_how_they_like_their_batches() -> None:
+    assert model_names("") == BUILT_IN
+    assert {name: plan_of(name, "").batch_by for name in BUILT_IN} == {
+        "auto": "shop",
+        "blend": "shop",
+        "ets": "product",
+        "prophet": "product",
+        "smoothing": "shop",
+    }
 
 
 def test_an_unknown_model_is_refused_with_the_names_of_the_known_ones() -> None:
-    with pytest.raises(UnknownModel, match=r"'crystal_ball'; known are: auto, ets$"):
+    with pytest.raises(UnknownModel, match=r"'crystal_ball'; known are: auto, blend, ets, prophet, smoothing$"):
         plan_of("crystal_ball", "")
+
+
+@pytest.mark.parametrize(("model", "library"), [("ets", "statsforecast"), ("prophet", "prophet")])
+def test_a_trainer_whose_library_is_missing_names_the_extra_that_brings_it(
+    model: str, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)  # importing it fails, as where it was never installed
+    with pytest.raises(TrainerNotInstalled, match=rf"'{model}' is not installed here: pip install 'levain\[{model}\]'"):
+        plan_of(model)
+    emitted: list[bytes] = []
+    calls.train(encode(task([series("brot", base())], model=model)), emitted.append)
+    (failed,) = (FailedProduct.model_validate_json(message[1:]) for message in emitted)
+    assert failed.reason == "trainer_not_installed"
+    assert f"levain[{model}]" in failed.message
 
 
 def test_trainers_can_be_added_by_their_place() -> None:

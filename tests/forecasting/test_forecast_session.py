@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.forecasting.series import base, series, task
 
+from levain_contracts.quantities import with_quartiles
 from levain_contracts.tasks import FailedProduct, Forecast, TrainedProduct, TrainingTask
 from levain_training.forecasting.port import WorkingOn
 from levain_training.forecasting.session import MAX_RESULT_BYTES, run
@@ -76,6 +77,8 @@ GOOD = Forecast(start=TASK.forecast_start, mean=[2.0] * 3, lo80=[1.0] * 3, hi80=
         ({"forecast": GOOD.model_copy(update={"lo80": [2.5] * 3})}, "interval"),
         ({"forecast": GOOD.model_copy(update={"lo80": [-1.0] * 3})}, "negative"),
         ({"forecast": GOOD.model_copy(update={"mean": [float("nan")] * 3})}, "interval"),
+        ({"forecast": with_quartiles(GOOD).model_copy(update={"q25": [2.5] * 3})}, "quantiles fall"),
+        ({"forecast": with_quartiles(GOOD).model_copy(update={"q50": [2.0] * 4})}, "days from"),
         ({"model": {"trees": "x" * MAX_RESULT_BYTES}}, "bytes"),
         ({"model": {"object": object()}}, "JSON"),
         ({"train_seconds": -1.0}, "train_seconds"),
@@ -91,6 +94,12 @@ def test_an_unusable_result_fails_its_product_alone(update: dict[str, Any], word
     assert (a.kind, b.kind, c.kind) == ("trained", "failed", "trained")
     assert isinstance(b, FailedProduct)
     assert word in b.message
+
+
+def test_a_forecast_without_quartiles_gets_them() -> None:
+    for result in run(EachAlone("even", lambda series: None), TASK, lambda name: None):
+        assert isinstance(result, TrainedProduct)
+        assert result.forecast.q25 == result.forecast.q50 == result.forecast.q75 == result.forecast.mean
 
 
 def test_a_full_memory_is_let_through() -> None:

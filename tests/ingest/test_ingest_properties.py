@@ -8,7 +8,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from levain_contracts.reading import Columns, ReadingOptions
+from levain_contracts.reading import Columns, Layout, ReadingOptions
 from levain_training.ingest import DataRefused, Sales, read_sales
 from levain_training.ingest.fields import split_line, split_lines
 
@@ -92,15 +92,27 @@ options = st.builds(
     columns=st.builds(Columns, date=st.sampled_from([None, "product"]), shop=st.sampled_from([None, "s", "date"])),
     date_format=st.sampled_from([None, "%d/%m/%Y", "%Y", "%q%Y", "%d %d %Y", "%Y-%m-%dT%H:%M", "((%Y%m%d"]),
     decimal=st.sampled_from([None, ".", ","]),
+    layout=st.sampled_from([*Layout, Layout.LONG]),
+    time_zone=st.sampled_from([None, "Europe/Paris"]),
+    cut_over_hour=st.sampled_from([0, 4]),
 )
 
 
 @settings(max_examples=300, deadline=None)
 @given(
     head=st.sampled_from(
-        ["date,product,quantity\n", "s;date;product;quantity\n", "sep=;\ndate;product;quantity;\n", "y\tds\titem\tshop\n", ""]
+        [
+            "date,product,quantity\n",
+            "date,product,2023-01-01,02.01.2023\n",
+            "s;date;product;quantity\n",
+            "sep=;\ndate;product;quantity;\n",
+            "y\tds\titem\tshop\n",
+            "",
+        ]
     ),
-    start=st.sampled_from(["", "2023-01-01,Brot,3\n" * 3, "Nord;13/01/2023;Brot;1.234\n" * 9, "3\t20230101\tBrot\tNord\n"]),
+    start=st.sampled_from(
+        ["", "2023-01-01,Brot,3\n" * 3, "2023-01-01T01:30Z,Brot\n" * 3, "Nord;13/01/2023;Brot;1.234\n" * 9, "3\t20230101\tBrot\tNord\n"]
+    ),
     body=junk,
     wanted=options,
 )

@@ -1,28 +1,35 @@
 """What a child process does when it is asked to train: a task's bytes in, `working_on` marks and results out. The parent is `batch`."""
 
+import gc
 from collections.abc import Callable
 
 from levain_contracts.model import clip
-from levain_contracts.tasks import FailedProduct, TrainingTask, decode_task
+from levain_contracts.tasks import FailedProduct, TrainingTask, UnreadableWork, decode_task
+from levain_logs import bound
 from levain_training.forecasting import session
 from levain_training.forecasting.port import Trainer
-from levain_training.forecasting.registry import TrainerNotLoadable, UnknownModel, plan_of
+from levain_training.forecasting.registry import TrainerNotInstalled, TrainerNotLoadable, UnknownModel, plan_of
 
 Emit = Callable[[bytes], None]
 
 # The first byte of a message says what the rest is.
-WORKING_ON, RESULT = b"w", b"r"
+WORKING_ON, RESULT, UNREADABLE = b"w", b"r", b"u"
 
 _loaded: dict[str, Trainer] = {}
 
 
 def train(payload: bytes, emit: Emit) -> None:
-    """Emits one result per product, whatever happens; a `MemoryError` ends the process."""
-    task = decode_task(payload)
-    trainer = _load_or_fail(task, emit)
-    if trainer is not None:
-        for result in session.run(trainer, task, lambda product_id: emit(WORKING_ON + product_id.encode())):
-            emit(RESULT + result.model_dump_json().encode())
+    """Emits one result per product, whatever happens; a `MemoryError` ends the process. Of what is no task it says why."""
+    try:
+        task = decode_task(payload)
+    except UnreadableWork as error:
+        emit(UNREADABLE + clip(str(error)).encode())
+        return
+    with bound(tenant_id=task.tenant_id, job_id=task.job_id, request_id=task.request_id):
+        trainer = _load_or_fail(task, emit)
+        if trainer is not None:
+            for written in session.written_results(trainer, task, lambda product_id: emit(WORKING_ON + product_id.encode())):
+                emit(RESULT + written.text)
 
 
 def warm(payload: bytes, emit: Emit) -> None:
@@ -35,6 +42,8 @@ def _load_or_fail(task: TrainingTask, emit: Emit) -> Trainer | None:
         return _load(task.model)
     except UnknownModel as error:
         reason, message = "unknown_model", str(error)
+    except TrainerNotInstalled as error:
+        reason, message = "trainer_not_installed", str(error)
     except TrainerNotLoadable as error:
         reason, message = "trainer_failed", str(error)
     except ImportError as error:
@@ -48,4 +57,5 @@ def _load_or_fail(task: TrainingTask, emit: Emit) -> Trainer | None:
 def _load(model: str) -> Trainer:
     if model not in _loaded:
         _loaded[model] = plan_of(model).load()
+        gc.freeze()
     return _loaded[model]

@@ -18,7 +18,7 @@ _DIGITS = 4
 _RECENT_DAYS = 56
 # A mean of more than three times all that was sold on any day of eight weeks is a model that ran away.
 _RUNAWAY = 3.0
-_MOST_UNITS = 1e12  # the contract's bound
+MOST_UNITS = 1e12  # the contract's bound
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def tidy(fitted: Fitted, is_open: Sequence[bool]) -> Fitted:
 
 
 def _units(values: Sequence[float], is_open: Sequence[bool]) -> list[float]:
-    return [round(min(max(v, 0.0), _MOST_UNITS), _DIGITS) for v in zero_when_closed(values, is_open)]
+    return [round(min(max(v, 0.0), MOST_UNITS), _DIGITS) for v in zero_when_closed(values, is_open)]
 
 
 def last_day(history: History) -> date:

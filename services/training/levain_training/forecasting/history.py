@@ -3,7 +3,7 @@
 A day on which the shop was closed is missing, not zero: else every closing would pull the level of all other days down.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -59,20 +59,28 @@ def history_of(series: Series, closed: Iterable[date], forecast_start: date) -> 
 
 def closed_weekdays(history: History) -> frozenset[int]:
     """Weekdays (Monday is 0) on which the shop will be closed, as its last weeks predict."""
-    last_week = (history.end - timedelta(days=back) for back in range(1, WEEK + 1))
-    return frozenset(day.weekday() for day in last_week if _closing(history, day))
+    return weekdays_closed(history.closed, history.start, history.end)
 
 
-def _closing(history: History, newest: date) -> bool:
-    weeks = (newest - history.start).days // WEEK + 1
+def weekdays_closed(closed: frozenset[date], start: date, end: date) -> frozenset[int]:
+    """The same of a shop known from `start` to the day before `end`."""
+    often = Counter(day.weekday() for day in closed)
+    last_week = (end - timedelta(days=back) for back in range(1, WEEK + 1))
+    return frozenset(
+        day.weekday() for day in last_week if often[day.weekday()] >= CLOSING_LEAST_WEEKS and _closing(closed, start, end, day)
+    )
+
+
+def _closing(closed: frozenset[date], start: date, end: date, newest: date) -> bool:
+    weeks = (newest - start).days // WEEK + 1
     days = (newest - timedelta(weeks=back) for back in range(weeks))
-    shut = [day in history.closed for day in islice((day for day in days if not _on_holiday(history, day)), CLOSING_WEEKS)]
+    shut = [day in closed for day in islice((day for day in days if not _on_holiday(closed, end, day)), CLOSING_WEEKS)]
     return len(shut) >= CLOSING_LEAST_WEEKS and sum(shut) >= CLOSING_SHARE * len(shut)
 
 
-def _on_holiday(history: History, day: date) -> bool:
+def _on_holiday(closed: frozenset[date], end: date, day: date) -> bool:
     around = (day + timedelta(days=i) for i in range(-3, 4))
-    return all(near in history.closed for near in around if near < history.end)
+    return all(near in closed for near in around if near < end)
 
 
 def fill(history: History) -> list[float]:

@@ -20,6 +20,7 @@ class Trainer(Protocol):
           runs out of memory is then blamed on that product alone. A trainer that learns from a whole shop at once does not call it.
         - A product that can't be trained is a `FailedProduct` with a code, never an exception. `MemoryError` is let through.
         - A forecast starts at `task.forecast_start` and has `task.horizon_days` days, no negative ones, `lo80 <= mean <= hi80`.
+          `lo80 <= q25 <= q50 <= q75 <= hi80` too; without quartiles it gets those of a normal distribution.
         - `model` is plain JSON (no pickle) with at least `schema_version`, `trainer`, `trained_from`, `trained_to`,
           `dataset_sha256` and `config`, enough to tell what was learnt and from which data.
         - The same task gives the same results, whichever process trains it; nothing is kept from one task to the next.
@@ -31,9 +32,12 @@ class TrainerPlan:
     """What others must know of a trainer without importing it. `load` does the heavy imports, inside a child process.
 
     `products_per_batch` is an upper bound: about 30 s of work at most, and few enough that a job fills all workers.
+    `needs`: a module that an extra brings, and `install`: the command that brings it. The trainer is refused where it is missing.
     """
 
     name: str
     batch_by: BatchBy
     products_per_batch: int
     load: Callable[[], Trainer]
+    needs: str | None = None
+    install: str | None = None

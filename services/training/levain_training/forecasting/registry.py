@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 
 from levain_training.forecasting.port import TrainerPlan
 
@@ -12,8 +13,7 @@ ENTRY_POINTS = "levain.trainers"
 EXTRA_TRAINERS = "LEVAIN_EXTRA_TRAINERS"
 AUTO = "auto"
 
-_BUILT_IN = {"ets": "levain_training.forecasting.ets:PLAN"}
-_DEFAULT = "ets"
+_BUILT_IN = {name: f"levain_training.forecasting.plans:{name.upper()}" for name in (AUTO, "blend", "ets", "prophet", "smoothing")}
 
 
 class UnknownModel(ValueError):
@@ -24,21 +24,28 @@ class TrainerNotLoadable(RuntimeError):
     """A trainer of this name is known, and its module can't be imported or holds no plan."""
 
 
+class TrainerNotInstalled(TrainerNotLoadable):
+    """It is one of ours, and its library is an extra that is missing here."""
+
+
 def model_names(extra: str | None = None) -> tuple[str, ...]:
-    """All values that a job's `model` may have, `auto` among them. Imports no trainer."""
-    return tuple(sorted({AUTO, *_plan_paths(_extra(extra))}))
+    """All values that a job's `model` may have, installed or not. Imports no trainer."""
+    return tuple(sorted(_plan_paths(_extra(extra))))
 
 
 def plan_of(model: str, extra: str | None = None) -> TrainerPlan:
-    """`auto` gives the default trainer's plan. Raises `UnknownModel` and `TrainerNotLoadable`.
+    """Raises `UnknownModel`, `TrainerNotLoadable` and `TrainerNotInstalled`.
 
     `extra`: `name=package.module:PLAN`, several parted by commas; None takes `LEVAIN_EXTRA_TRAINERS`, which child processes inherit.
     """
     paths = _plan_paths(_extra(extra))
-    path = paths.get(_DEFAULT if model == AUTO else model)
+    path = paths.get(model)
     if path is None:
         raise UnknownModel(f"there is no model {model!r}; known are: {', '.join(model_names(extra))}")
-    return _plan_at(path)
+    plan = _plan_at(path)
+    if plan.needs is not None and find_spec(plan.needs) is None:
+        raise TrainerNotInstalled(f"the model {model!r} is not installed here: {plan.install or f'it needs {plan.needs}'}")
+    return plan
 
 
 def _extra(extra: str | None) -> str:

@@ -36,25 +36,44 @@ def no_scores(reason: str) -> Scores:
 def score(held: Held, scale: float | None) -> Scores:
     """`scale` is `naive_scale` of the days before. WAPE and bias are shares of the units sold, MASE is in units of `scale`."""
     days = [i for i, actual in enumerate(held.actual) if actual is not None]
-    if not days:
-        return no_scores(NO_TEST_DAYS)
     actual = [held.actual[i] or 0.0 for i in days]
     errors = [held.mean[i] - y for i, y in zip(days, actual, strict=True)]
     naive_errors = [held.naive[i] - y for i, y in zip(days, actual, strict=True)]
-    sold = _Divisor(sum(actual), NO_SALES_IN_TEST)
-    scaled = _Divisor(scale * len(days), NAIVE_ERROR_ZERO) if scale is not None else _Divisor(0.0, TOO_LITTLE_HISTORY)
     inside = [held.lo80[i] <= y <= held.hi80[i] for i, y in zip(days, actual, strict=True)]
+    coverage = sum(inside) / len(days) if days else None
+    return scores_of(Totals(len(days), sum(actual), sum(errors), _total(errors), _total(naive_errors), coverage, scale))
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Over the tested days of one product, in units. `coverage` and `scale` are None where there are none."""
+
+    days: int
+    sold: float
+    error: float
+    missed: float
+    naive_missed: float
+    coverage: float | None
+    scale: float | None
+
+
+def scores_of(totals: Totals) -> Scores:
+    if not totals.days:
+        return no_scores(NO_TEST_DAYS)
+    sold = _Divisor(totals.sold, NO_SALES_IN_TEST)
+    scale = totals.scale
+    scaled = _Divisor(scale * totals.days, NAIVE_ERROR_ZERO) if scale is not None else _Divisor(0.0, TOO_LITTLE_HISTORY)
     found = {
-        "wape": sold.divide(_total(errors)),
-        "mase": scaled.divide(_total(errors)),
-        "bias": sold.divide(sum(errors)),
-        "coverage80": sum(inside) / len(days),
-        "naive_wape": sold.divide(_total(naive_errors)),
-        "naive_mase": scaled.divide(_total(naive_errors)),
+        "wape": sold.divide(totals.missed),
+        "mase": scaled.divide(totals.missed),
+        "bias": sold.divide(totals.error),
+        "coverage80": totals.coverage if totals.coverage is not None else TOO_LITTLE_HISTORY,
+        "naive_wape": sold.divide(totals.naive_missed),
+        "naive_mase": scaled.divide(totals.naive_missed),
     }
     values = {name: round(value, _DIGITS) for name, value in found.items() if isinstance(value, float)}
     undefined = {name: value for name, value in found.items() if isinstance(value, str)}
-    return Scores(**values, test_days=len(days), undefined=undefined)
+    return Scores(**values, test_days=totals.days, undefined=undefined)
 
 
 @dataclass(frozen=True)

@@ -134,6 +134,7 @@ def _missing() -> Trainer:
 
 INSTANT = _plan("instant", _nothing, 64)
 SLOW = _plan("slow", _sleep)
+SLOW_SHOP = _shop_plan("slow_shop", _sleep)
 FAILS = _plan("fails", _refuse)
 FAILS_SOME = _plan("fails_some", _refuse_bad)
 KILLS = _plan("kills", _kill)
@@ -144,6 +145,6 @@ EATS_MEMORY = _plan("eats_memory", _eat)
 PRINTS = _plan("prints", _print)
 NOT_INSTALLED = TrainerPlan("not_installed", "product", 8, _missing)
 
-_ALL = (INSTANT, SLOW, FAILS, FAILS_SOME, KILLS, KILLS_SHOP, KILLS_WORKER, HANGS, EATS_MEMORY, PRINTS, NOT_INSTALLED)
+_ALL = (INSTANT, SLOW, SLOW_SHOP, FAILS, FAILS_SOME, KILLS, KILLS_SHOP, KILLS_WORKER, HANGS, EATS_MEMORY, PRINTS, NOT_INSTALLED)
 # The value of `LEVAIN_EXTRA_TRAINERS` that makes all of them known.
 ALL_TRAINERS = ",".join(f"{plan.name}={__name__}:{plan.name.upper()}" for plan in _ALL)

@@ -3,15 +3,33 @@
 import re
 import unicodedata
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from levain_contracts.reading import Columns
 from levain_training.ingest.findings import quoted
 from levain_training.ingest.refusals import DataRefused
 
-REQUIRED: Final = ("date", "product", "quantity")
-ROLES: Final = (*REQUIRED, "shop")
 MAX_LISTED = 12
+
+
+class Purpose(NamedTuple):
+    """Which columns a table has. `options`: whether the reading options can name them; `wide`: columns without a role hold quantities."""
+
+    required: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+    options: bool = True
+    wide: bool = False
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        return (*self.required, *self.optional)
+
+
+SALES: Final = Purpose(("date", "product", "quantity"), ("shop",))
+TICKETS: Final = Purpose(("date", "product"), ("shop",))
+DAY_COLUMNS: Final = Purpose(("product",), ("shop",), wide=True)
+PRODUCT_COLUMNS: Final = Purpose(("date",), ("shop",), wide=True)
+CALENDAR: Final = Purpose(("date", "status"), ("label", "shop"), options=False)
 
 
 def _names(text: str) -> frozenset[str]:
@@ -41,6 +59,8 @@ SYNONYMS: Final[dict[str, frozenset[str]]] = {
         |branch name|outlet|standort|laden|verkaufsstelle|filial|filialname|filialnummer|filialnr|filiale nr|tienda|negozio|boutique
         |point de vente|site|loja|sucursal|succursale"""
     ),
+    "status": _names("status|state|open|open closed|offen|geoffnet|offnung|zustand|statut|ouvert|ouverture|estado|abierto|stato|aperto"),
+    "label": _names("label|reason|note|comment|event|grund|bemerkung|anlass|feiertag|holiday|motif|jour ferie|motivo|evento"),
 }
 _INDEX_COLUMNS = frozenset({"", "index", "unnamed 0", "index level 0"})  # a row's number, as pandas writes it
 
@@ -54,12 +74,13 @@ def is_index(name: str) -> bool:
     return normalise(name) in _INDEX_COLUMNS
 
 
-def candidates(names: Sequence[str], wanted: Columns) -> dict[str, list[int]]:
+def candidates(names: Sequence[str], wanted: Columns, purpose: Purpose = SALES) -> dict[str, list[int]]:
     """For each role the positions that may hold it; a column that the options claim for one role is none for another."""
-    claimed = {role: _named(names, name) for role in ROLES if (name := getattr(wanted, role)) is not None}
+    asked = {role: getattr(wanted, role) for role in purpose.roles if purpose.options}
+    claimed = {role: _named(names, name) for role, name in asked.items() if name is not None}
     taken = {position for positions in claimed.values() for position in positions}
     found = dict(claimed)
-    for role in ROLES:
+    for role in purpose.roles:
         if role not in claimed:
             usual = [i for i, name in enumerate(names) if i not in taken and normalise(name) in SYNONYMS[role]]
             own = [i for i in usual if normalise(names[i]) == role]
@@ -73,21 +94,32 @@ def _named(names: Sequence[str], wanted: str) -> list[int]:
     return exact or [i for i, name in enumerate(names) if " ".join(name.split()).casefold() == spaced.casefold()]
 
 
-def resolve(names: Sequence[str], wanted: Columns) -> dict[str, int]:
-    """Each role's position; `shop` only where there is one. Raises DataRefused `missing_column` or `ambiguous_column`."""
-    found = candidates(names, wanted)
-    header = f"the header is {_listed(names)}"
-    for role in ROLES:
-        asked = getattr(wanted, role)
-        if not found[role] and (asked is not None or role in REQUIRED):
-            what = f"no column {quoted(asked)} (option columns.{role})" if asked is not None else f"no {role} column"
-            raise DataRefused("missing_column", f"{what}: {header}; set columns.{role} to the name of the column that holds the {role}")
+def resolve(names: Sequence[str], wanted: Columns, purpose: Purpose = SALES) -> dict[str, int]:
+    """Each role's position; an optional one only where there is one. Raises DataRefused `missing_column` or `ambiguous_column`."""
+    found = candidates(names, wanted, purpose)
+    for role in purpose.roles:
+        asked = getattr(wanted, role) if purpose.options else None
+        if not found[role] and (asked is not None or role in purpose.required):
+            raise missing(role, asked, names, purpose)
         if len(found[role]) > 1:
             which = _listed([names[i] for i in found[role]])
-            raise DataRefused("ambiguous_column", f"more than one {role} column ({which}): {header}; set columns.{role} to one of them")
-    resolved = {role: found[role][0] for role in ROLES if found[role]}
+            way_out = f"set columns.{role} to one of them" if purpose.options else f"name one of them {role}"
+            raise DataRefused("ambiguous_column", f"more than one {role} column ({which}): the header is {_listed(names)}; {way_out}")
+    resolved = {role: found[role][0] for role in purpose.roles if found[role]}
     _no_column_twice(resolved, names)
     return resolved
+
+
+def with_or_without_quantity(names: Sequence[str], wanted: Columns, purpose: Purpose = SALES) -> Purpose:
+    """Ticket lines have no quantity: whether these are some is only known once the dates are read."""
+    lacking = purpose is SALES and wanted.quantity is None and not candidates(names, wanted, purpose)["quantity"]
+    return TICKETS if lacking else purpose
+
+
+def missing(role: str, asked: str | None, names: Sequence[str], purpose: Purpose = SALES) -> DataRefused:
+    what = f"no column {quoted(asked)} (option columns.{role})" if asked is not None else f"no {role} column"
+    way_out = f"set columns.{role} to the name of the column that holds the {role}" if purpose.options else f"name it {role}"
+    return DataRefused("missing_column", f"{what}: the header is {_listed(names)}; {way_out}")
 
 
 def _no_column_twice(resolved: dict[str, int], names: Sequence[str]) -> None:

@@ -1,18 +1,18 @@
 """Rows of sales → what one shop and product sold on each day, and the days on which each shop was open. Pure."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
-import polars as pl
 
+from levain_training.ingest.coded import Mask
 from levain_training.ingest.findings import Findings
+from levain_training.ingest.numbers import DECIMALS
 from levain_training.ingest.refusals import DataRefused
+from levain_training.ingest.rows import Days, Grouped, Units
 
 MAX_SERIES = 100_000
 _MAX_UNITS_PER_DAY = 1e12
-_DECIMALS = 9
-Days = npt.NDArray[np.int32]  # days since 1970-01-01, ascending
 
 
 @dataclass(frozen=True)
@@ -32,55 +32,89 @@ class ShopDays:
 
 @dataclass(frozen=True)
 class ProductDays:
-    """`units` beside each of `days`; NaN where they are unknown."""
+    """`units` beside each of `days`; NaN where they are unknown. `net`: all that was sold less all that was returned."""
 
     shop: str | None
     product: str
     days: Days
-    units: npt.NDArray[np.float64]
+    units: Units
+    net: float
 
 
-def add_up(rows: pl.DataFrame, findings: Findings) -> list[ProductDays]:
-    """By shop and product, in the order of their names. A day that returns make negative counts as 0 and is listed."""
-    known = pl.col("units").count() > 0
-    # Rounded, because the order of adding is not fixed and its last bits differ.
-    days = rows.group_by("series", "day").agg(units=pl.when(known).then(pl.col("units").sum().round(_DECIMALS)))
-    _report_negative(rows, days.filter(pl.col("units") < 0), findings)
-    days = days.sort("series", "day").with_columns(pl.col("units").clip(0, _MAX_UNITS_PER_DAY).fill_null(float("nan")))
-    names = rows.select("series", "shop", "product").unique("series")
-    if names.height > MAX_SERIES:
+@dataclass(frozen=True)
+class Sold:
+    """By shop and product, in the order of their names."""
+
+    products: list[ProductDays]
+    shops: dict[str | None, ShopDays]
+
+
+def add_up(found: Grouped, findings: Findings) -> Sold:
+    """A day that returns make negative counts as 0 and is listed."""
+    rows, starts = found.rows, found.starts
+    series, days = (rows.series, rows.days) if starts is None else (rows.series[starts], rows.days[starts])
+    bounds = np.flatnonzero(np.concatenate(([True], series[1:] != series[:-1], [True]))) if len(series) else np.array([0])
+    if len(bounds) - 1 > MAX_SERIES:
         raise DataRefused(
-            "too_many_products", f"{names.height:,} products: at most {MAX_SERIES:,} can be read from one file, split it by shop"
+            "too_many_products", f"{len(bounds) - 1:,} products: at most {MAX_SERIES:,} can be read from one file, split it by shop"
         )
-    return _by_product(days, names)
+    totals = _totals(found)
+    _report_negative(found, totals, findings)
+    unknown = bool(np.isnan(totals).any())
+    nets = np.add.reduceat(np.nan_to_num(totals) if unknown else totals, bounds[:-1]) if len(series) else totals
+    outside = bool(((totals < 0) | (totals > _MAX_UNITS_PER_DAY)).any())
+    units = np.clip(totals, 0, _MAX_UNITS_PER_DAY) if outside else totals
+    products = [
+        ProductDays(rows.keys[series[begin]].shop, rows.keys[series[begin]].product, days[begin:end], units[begin:end], float(net))
+        for (begin, end), net in zip(pairwise(bounds.tolist()), nets, strict=True)
+    ]
+    return Sold(products, _shops(found, products, days))
 
 
-def _report_negative(rows: pl.DataFrame, negative: pl.DataFrame, findings: Findings) -> None:
+def _totals(found: Grouped) -> Units:
+    units, starts = found.rows.units, found.starts
+    if starts is None:
+        return units
+    known = ~np.isnan(units)
+    # Rounded, because sums of decimals end in noise.
+    totals = np.round(np.add.reduceat(np.where(known, units, 0.0), starts), DECIMALS)
+    return np.where(np.logical_or.reduceat(known, starts), totals, np.nan)
+
+
+def _report_negative(found: Grouped, totals: Units, findings: Findings) -> None:
     """Each such day by the line of its largest return."""
-    returns = rows.join(negative, on=("series", "day"), how="semi").sort("units", "line", nulls_last=True)
-    lines = returns.unique(("series", "day"), keep="first", maintain_order=True)
+    lines = []
+    ends = None if found.starts is None else np.append(found.starts, len(found.rows.lines))
+    for key in np.flatnonzero(totals < 0).tolist():
+        begin, end = (key, key + 1) if ends is None else ends[key : key + 2]
+        lines.append(found.rows.lines[begin + np.nanargmin(found.rows.units[begin:end])])
     findings.repair("negative_day", lines, "with more returned than sold on its day: the day counts as 0")
 
 
-def _by_product(days: pl.DataFrame, names: pl.DataFrame) -> list[ProductDays]:
-    """`days` in the order of series and day."""
-    ranges = days.with_row_index("start").group_by("series").agg(pl.col("start").min(), pl.len()).join(names, on="series").sort("series")
-    day, units = days["day"].to_physical().to_numpy(), days["units"].to_numpy()
-    return [
-        ProductDays(shop, product, day[start : start + size], units[start : start + size])
-        for shop, product, start, size in ranges.select("shop", "product", "start", "len").iter_rows()
-    ]
+def _shops(found: Grouped, products: list[ProductDays], days: Days) -> dict[str | None, ShopDays]:
+    """In the order of the shops' names: the products of a shop stand together, and so do their days."""
+    opened, unknown = _any(found, found.rows.units > 0), _any(found, np.isnan(found.rows.units))
+    shops: dict[str | None, ShopDays] = {}
+    begin = end = 0
+    for i, product in enumerate(products):
+        end += len(product.days)
+        if i + 1 == len(products) or products[i + 1].shop != product.shop:
+            here = days[begin:end]
+            shops[product.shop] = ShopDays(product.shop, _distinct(here[opened[begin:end]]), _distinct(here[unknown[begin:end]]))
+            begin = end
+    return shops
 
 
-def shop_days(rows: pl.DataFrame) -> dict[str | None, ShopDays]:
-    """In the order of the shops' names."""
-    opened = _days_by_shop(rows.filter(pl.col("units") > 0))
-    unknown = _days_by_shop(rows.filter(pl.col("units").is_null()))
-    none = np.array([], dtype=np.int32)
-    shops = rows["shop"].unique().sort(nulls_last=False).to_list()
-    return {shop: ShopDays(shop, opened.get(shop, none), unknown.get(shop, none)) for shop in shops}
+def _any(found: Grouped, rows: Mask) -> Mask:
+    """For each key whether it holds for one of its rows."""
+    return rows if found.starts is None else np.logical_or.reduceat(rows, found.starts)
 
 
-def _days_by_shop(rows: pl.DataFrame) -> dict[str | None, Days]:
-    days = rows.select("shop", pl.col("day").to_physical()).unique().group_by("shop").agg(pl.col("day").sort())
-    return {shop: np.array(numbers, dtype=np.int32) for shop, numbers in days.iter_rows()}
+def _distinct(days: Days) -> Days:
+    """Ascending. By marking, 10 times faster than by sorting."""
+    if not days.size:
+        return days
+    first = int(days.min())
+    seen = np.zeros(int(days.max()) - first + 1, dtype=np.bool_)
+    seen[days - first] = True
+    return (np.flatnonzero(seen) + first).astype(np.int32)

@@ -18,14 +18,16 @@ class Parsed(NamedTuple):
 
 
 def parse(values: pl.DataFrame, date_format: str) -> Parsed:
+    """`values` gets `moment` instead of a day: local time as written, or UTC where the pattern holds an offset (`%z`)."""
     _check(date_format)
-    days = [_day(text, date_format) for text in values["head"].fill_null("")]
-    return Parsed(values.with_columns(pl.Series("day", days, dtype=pl.Date)), date_format)
+    moments = [_moment(text, date_format) for text in values["head"].fill_null("")]
+    zone = "UTC" if "%z" in date_format else None
+    return Parsed(values.with_columns(pl.Series("moment", moments, dtype=pl.Datetime("us", zone))), date_format)
 
 
-def _day(text: str, date_format: str) -> date | None:
+def _moment(text: str, date_format: str) -> datetime | None:
     try:
-        return datetime.strptime(text.strip(), date_format).date()  # noqa: DTZ007 - only its date is used
+        return datetime.strptime(text.strip(), date_format)  # noqa: DTZ007 - its zone is the caller's matter
     except ValueError:
         return None
 

@@ -2,60 +2,102 @@
 
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from levain_training.ingest import dateformat, dateorder
+from levain_contracts.reading import ReadingOptions
+from levain_training.ingest import clock, dateformat, dateorder
+from levain_training.ingest.coded import Coded, Lines, Mask, lookup
 from levain_training.ingest.findings import Findings, counted, quoted
 from levain_training.ingest.refusals import DataRefused
+from levain_training.ingest.table import written
 
 FIRST_YEAR, LAST_YEAR = 1990, 2100
-# A time is only cut off behind white space or T: `07:31`, `7h31`, `T073100`, with all that follows it.
-_TIME = r",?(?:[T\s]\s*[0-9]{1,2}[:hH][0-9]{2}.*|T[0-9]{4,6}.*)$"
-_OFFSET = r"(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})$"
+_FIRST_DAY, _LAST_DAY = (np.datetime64(day, "D").astype(int) for day in (f"{FIRST_YEAR}-01-01", f"{LAST_YEAR}-12-31"))
+_UNKNOWN = -(2**31)
+Days = npt.NDArray[np.int32]
 
 
 class Dated(NamedTuple):
-    """`rows` with a column `day`; `times_vary` says that the rows are of different times of a day: the lines of tickets."""
+    """`kept`: the rows whose date can be used, None where that is all; `days` of those, counted from 1970-01-01.
 
-    rows: pl.DataFrame
+    `times_vary` says that the rows are of different times of a day: the lines of tickets.
+    """
+
+    kept: Mask | None
+    days: Days
     format: str
     times_vary: bool
 
 
-def read(rows: pl.DataFrame, date_format: str | None, findings: Findings) -> Dated:
+def read(date: Coded | pl.Series, lines: Lines, options: ReadingOptions, findings: Findings) -> Dated:
     """Rows whose date can't be used are left out and listed. Raises DataRefused where the notation is not clear."""
-    kind = rows.schema["date"]
-    if kind == pl.Date or isinstance(kind, pl.Datetime):
-        return _in_range(_typed(rows), findings)
-    rows, times_vary = _without_times(rows, findings) if not _has_time(date_format) else (rows.with_columns(head="date"), False)
-    values = rows.group_by("head").agg(pl.len().alias("rows"), pl.col("line").min()).sort("line")
-    found = dateorder.infer(values, findings) if date_format is None else dateformat.parse(values, date_format)
-    _refuse_mostly_unparsable(found.values, rows.height, findings)
-    dated = rows.join(found.values.select("head", "day"), on="head", how="left", maintain_order="left")
-    unparsable = pl.col("day").is_null()
-    findings.repair("unparsable_date", dated.filter(unparsable), "left out: the date can't be read", "date")
-    return _in_range(Dated(dated.filter(~unparsable), found.format, times_vary), findings)
+    clock.check(options)
+    if not isinstance(date, Coded):
+        return _typed(date, lines, options, findings)
+    values = date.values(lines)
+    if values.is_empty():
+        return Dated(None, np.empty(0, dtype=np.int32), "", False)
+    found = _days(values, options, findings)
+    _refuse_mostly_unparsable(found.values, len(lines), findings)
+    days = lookup(found.values.with_columns(day=pl.col("day").to_physical()), "day", len(date.texts), _UNKNOWN).to_numpy()
+    return _usable(_Written(date, lines), days[date.codes], found.format, found.times_vary, findings)
 
 
-def _has_time(date_format: str | None) -> bool:
-    return date_format is not None and any(f"%{letter}" in date_format for letter in "HIMScXT")
+class _Written(NamedTuple):
+    """The column as it stands in the file."""
+
+    date: Coded | pl.Series
+    lines: Lines
 
 
-def _typed(rows: pl.DataFrame) -> Dated:
-    """Parquet's dates and timestamps; a timestamp's day is that of its own time zone."""
-    day = pl.col("date").dt.date() if isinstance(rows.schema["date"], pl.Datetime) else pl.col("date")
-    times = rows["date"].drop_nulls().dt.time().n_unique() if isinstance(rows.schema["date"], pl.Datetime) else 1
-    return Dated(rows.with_columns(day=day), "", times > 1)
+class _Found(NamedTuple):
+    """`values` with `day`, null where it can't be read."""
+
+    values: pl.DataFrame
+    format: str
+    times_vary: bool
 
 
-def _without_times(rows: pl.DataFrame, findings: Findings) -> tuple[pl.DataFrame, bool]:
-    text = pl.col("date")
-    times = rows.filter(text.str.contains(_TIME)).select(text.str.extract(f"({_TIME})").alias("time"))["time"]
-    if times.is_empty():
-        return rows.with_columns(head=text), False
-    offset = " and so of its own time zone" if times.head(1).str.contains(_OFFSET)[0] else ""
-    findings.note(f"the date column holds times: the date as written{offset} is used")
-    return rows.with_columns(head=text.str.replace(_TIME, "")), times.n_unique() > 1
+def _days(values: pl.DataFrame, options: ReadingOptions, findings: Findings) -> _Found:
+    if options.date_format is not None and clock.has_time(options.date_format):
+        moments, pattern = dateformat.parse(values.rename({"text": "head"}), options.date_format)
+        vary = moments["moment"].drop_nulls().dt.time().n_unique() > 1
+        day = clock.business_day(pl.col("moment"), options)
+        return _Found(moments.rename({"head": "text"}).with_columns(day=day), pattern, vary)
+    values = clock.split(values)
+    heads = values.group_by("head").agg(pl.col("rows").sum(), pl.col("line").min()).sort("line")
+    if options.date_format is None:
+        found = dateorder.infer(heads, findings)
+    else:
+        found = dateformat.parse(heads, options.date_format)
+        found = found._replace(values=found.values.with_columns(day=pl.col("moment").dt.date()))
+    dated = values.join(found.values.select("head", "day"), on="head", how="left", maintain_order="left")
+    return _Found(clock.shifted(dated, options, findings), found.format, values["time"].drop_nulls().n_unique() > 1)
+
+
+def _typed(date: pl.Series, lines: Lines, options: ReadingOptions, findings: Findings) -> Dated:
+    """Parquet's dates and timestamps; a timestamp's day is that of its own time zone, or of the one asked for."""
+    written, times_vary = _Written(date, lines), False
+    if isinstance(date.dtype, pl.Datetime):
+        times_vary = date.drop_nulls().dt.time().n_unique() > 1
+        date = date.to_frame("at").select(clock.business_day(pl.col("at"), options, date.dtype.time_zone)).to_series()
+    return _usable(written, date.to_physical().fill_null(_UNKNOWN).to_numpy(), "", times_vary, findings)
+
+
+def _usable(column: _Written, days: Days, label: str, times_vary: bool, findings: Findings) -> Dated:
+    unknown = days == _UNKNOWN
+    outside = ~unknown & ((days < _FIRST_DAY) | (days > _LAST_DAY))
+    for code, bad, what in (
+        ("unparsable_date", unknown, "left out: the date can't be read"),
+        ("date_out_of_range", outside, f"left out: the year is not in {FIRST_YEAR} to {LAST_YEAR}"),
+    ):
+        rows = np.flatnonzero(bad)
+        if len(rows):
+            findings.repair(code, column.lines[rows], what, written(column.date, int(rows[0])))
+    bad = unknown | outside
+    return Dated(~bad, days[~bad], label, times_vary) if bad.any() else Dated(None, days, label, times_vary)
 
 
 def _refuse_mostly_unparsable(values: pl.DataFrame, total: int, findings: Findings) -> None:
@@ -63,21 +105,10 @@ def _refuse_mostly_unparsable(values: pl.DataFrame, total: int, findings: Findin
     count = int(bad["rows"].sum())
     if count * 2 <= total:
         return
-    first = bad.row(0, named=True)
+    first = bad.sort("line").row(0, named=True)
+    head = (first["text"] or "").strip()
     hint = "write dates as yyyy-mm-dd, or set date_format to their strptime pattern, such as %d/%m/%Y"
-    if str(first["head"]).isdigit() and len(str(first["head"])) == 5:
+    if head.isdigit() and len(head) == 5:
         hint = "it looks like a spreadsheet's day number: format the column as a date before saving"
-    where = findings.at(first["line"])
-    raise DataRefused(
-        "unparsable_dates", f"{counted(count, 'date')} of {total:,} can't be read, the first on {where}: {quoted(first['head'])}; {hint}"
-    )
-
-
-def _in_range(dated: Dated, findings: Findings) -> Dated:
-    inside = pl.col("day").dt.year().is_between(FIRST_YEAR, LAST_YEAR).fill_null(value=False)
-    missing = dated.rows.filter(pl.col("day").is_null()).with_columns(pl.col("date").cast(pl.String))
-    findings.repair("unparsable_date", missing, "left out: the date is missing", "date")
-    rows = dated.rows.filter(pl.col("day").is_not_null())
-    outside = rows.filter(~inside).with_columns(pl.col("date").cast(pl.String))
-    findings.repair("date_out_of_range", outside, f"left out: the year is not in {FIRST_YEAR} to {LAST_YEAR}", "date")
-    return dated._replace(rows=rows.filter(inside))
+    where = f"{findings.at(first['line'])}: {quoted(first['text'] or '')}"
+    raise DataRefused("unparsable_dates", f"{counted(count, 'date')} of {total:,} can't be read, the first on {where}; {hint}")

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from levain_contracts.reading import Columns
 from levain_training.ingest import columns
+from levain_training.ingest.columns import Purpose
 from levain_training.ingest.fields import split_line
 from levain_training.ingest.findings import quoted
 from levain_training.ingest.refusals import DataRefused
@@ -29,11 +30,12 @@ class Header(NamedTuple):
         return max((i + 1 for i, name in enumerate(self.names) if name), default=0)
 
 
-def find_header(lines: Sequence[str], wanted: Columns) -> Header:
+def find_header(lines: Sequence[str], wanted: Columns, purpose: Purpose = columns.SALES) -> Header:
     """`lines` are the file's first ones, blank ones among them. Raises DataRefused where none is a header."""
     at, hint = _after_sep_line(lines)
-    header = _best(at + 1, lines[at], hint, wanted)
-    _refuse_data(header)
+    header = _best(at + 1, lines[at], hint, wanted, purpose)
+    if not purpose.wide:
+        _refuse_data(header, purpose)
     return header
 
 
@@ -48,7 +50,7 @@ def _after_sep_line(lines: Sequence[str]) -> tuple[int, str | None]:
     raise DataRefused("empty_file", "the file holds no header line: it needs one, such as date,product,quantity")
 
 
-def _best(number: int, line: str, hint: str | None, wanted: Columns) -> Header:
+def _best(number: int, line: str, hint: str | None, wanted: Columns, purpose: Purpose) -> Header:
     """The delimiter under which most roles are found, then the one with most fields: the decimal comma can't win."""
     usable = [hint] if hint and not hint.isalnum() and hint != '"' else []
     headers = []
@@ -58,20 +60,21 @@ def _best(number: int, line: str, hint: str | None, wanted: Columns) -> Header:
             headers.append(Header(number, delimiter, [" ".join(name.split()) for name in names]))
     if not headers:
         raise DataRefused("unclosed_quote", f"line {number}, the header, opens a quote and never closes it")
-    return max(headers, key=lambda header: (_roles(header, wanted), len(header.names)))
+    return max(headers, key=lambda header: (_roles(header, wanted, purpose), len(header.names)))
 
 
-def _roles(header: Header, wanted: Columns) -> int:
-    return sum(bool(found) for found in columns.candidates(header.names, wanted).values())
+def _roles(header: Header, wanted: Columns, purpose: Purpose) -> int:
+    return sum(bool(found) for found in columns.candidates(header.names, wanted, purpose).values())
 
 
-def _refuse_data(header: Header) -> None:
+def _refuse_data(header: Header, purpose: Purpose) -> None:
     dates = [name for name in header.names if _DATE_LIKE.match(name)]
     if len(dates) > 2:
-        raise DataRefused(
-            "wide_table", f"line {header.line} has one column per day ({quoted(dates[0])}, …): write one row per day and product"
-        )
+        what = f"line {header.line} has one column per day ({quoted(dates[0])}, …)"
+        raise DataRefused("wide_table", f"{what}: set layout to day_columns, or write one row per day and product")
     numbers = any(_NUMBER_LIKE.match(name) for name in header.names)
-    if dates or (numbers and _roles(header, Columns()) == 0):
+    if dates or (numbers and _roles(header, Columns(), purpose) == 0):
         shown = quoted(header.delimiter.join(header.names))
-        raise DataRefused("no_header", f"line {header.line} is data, not a header ({shown}): put the line date,product,quantity above it")
+        raise DataRefused(
+            "no_header", f"line {header.line} is data, not a header ({shown}): put the line {','.join(purpose.required)} above it"
+        )

@@ -2,12 +2,17 @@
 
 from typing import Literal, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
+from levain_training.ingest.coded import Coded, Mask, lookup
 from levain_training.ingest.findings import Findings, quoted
 from levain_training.ingest.refusals import DataRefused
+from levain_training.ingest.table import Table, written
 
 MAX_UNITS = 1e12
+DECIMALS = 9
 Mark = Literal[".", ","]
 _OTHER: dict[Mark, Mark] = {".": ",", ",": "."}
 MISSING = ("", "na", "n/a", "n.a.", "#n/a", "#na", "null", "nan", "none", "-", "--", "–", "—", "?", ".")
@@ -16,35 +21,45 @@ _MINUS = "[-−–]"
 
 
 class Counted(NamedTuple):
-    """`rows` with a column `units`, null where the quantity is unknown; `formats` are parts of the report's format."""
+    """`units`, one entry a row, NaN where the quantity is unknown; `formats` are parts of the report's format."""
 
-    rows: pl.DataFrame
+    units: npt.NDArray[np.float64]
     formats: list[str]
 
 
-def read(rows: pl.DataFrame, decimal: Mark | None, findings: Findings) -> Counted:
-    """No row is left out. Raises DataRefused where the notation is not clear, or most quantities can't be read."""
-    if rows.schema["quantity"] != pl.String:
-        return _report(_typed(rows), [], findings)
-    values = rows.group_by("quantity").agg(pl.len().alias("rows"), pl.col("line").min()).sort("line")
-    values = _bodies(values)
+def read(table: Table, decimal: Mark | None, findings: Findings) -> Counted:
+    """No row is left out. Without a quantity column each row is one unit.
+
+    Raises DataRefused where the notation is not clear, or most quantities can't be read.
+    """
+    if table.quantity is None:
+        return Counted(np.ones(len(table.lines)), [])
+    if not isinstance(table.quantity, Coded):
+        return _typed(table, table.quantity, findings)
+    values = _bodies(table.quantity.values(table.lines))
+    if values.is_empty():
+        return Counted(np.empty(0), [])
     mark = decimal or _decimal(values, findings)
-    values = values.with_columns(units=_units(mark))
+    values = values.with_columns(units=_units(mark).round(DECIMALS))
     formats = _formats(values, mark)
-    known = rows.join(values.select("quantity", "units", "missing"), on="quantity", how="left", maintain_order="left", nulls_equal=True)
-    return _report(known, formats, findings)
+    missing = lookup(values, "missing", len(table.quantity.texts), False).to_numpy()
+    units = lookup(values, "units", len(table.quantity.texts), float("nan")).to_numpy()[table.quantity.codes]
+    _report(table, units, missing[table.quantity.codes] if values["missing"].any() else None, findings)
+    return Counted(units, formats)
 
 
-def _typed(rows: pl.DataFrame) -> pl.DataFrame:
-    units = pl.col("quantity").cast(pl.Float64, strict=False)
-    usable = pl.when(units.is_finite() & (units.abs() <= MAX_UNITS)).then(units)
-    missing = (units.is_null() & pl.col("quantity").is_null()) | units.is_nan().fill_null(value=False)
-    return rows.with_columns(units=usable, missing=missing).with_columns(pl.col("quantity").cast(pl.String))
+def _typed(table: Table, quantity: pl.Series, findings: Findings) -> Counted:
+    missing = quantity.is_null().to_numpy() | quantity.is_nan().fill_null(value=False).to_numpy()
+    units = quantity.fill_null(float("nan")).to_numpy()
+    with np.errstate(invalid="ignore"):
+        units = np.where(np.isfinite(units) & (np.abs(units) <= MAX_UNITS), np.round(units, DECIMALS), np.nan)
+    _report(table, units, missing, findings)
+    return Counted(units, [])
 
 
 def _bodies(values: pl.DataFrame) -> pl.DataFrame:
     """Adds `missing`, `negative`, `spaced` and `body`: the digits and marks without sign and grouping spaces."""
-    text = pl.col("quantity").fill_null("").str.strip_chars()
+    text = pl.col("text").fill_null("").str.strip_chars()
     unsigned = text.str.replace(r"^\((.+)\)$", "$1").str.replace(rf"^(?:\+|{_MINUS})\s*", "").str.replace(rf"\s*{_MINUS}$", "")
     negative = text.str.contains(rf"^{_MINUS}|[0-9]\s*{_MINUS}$|^\(.+\)$")
     values = values.with_columns(missing=text.str.to_lowercase().is_in(list(MISSING)), negative=negative, body=unsigned)
@@ -71,7 +86,7 @@ def _is_unclear(mark: Mark) -> pl.Expr:
 def _decimal(values: pl.DataFrame, findings: Findings) -> Mark:
     point, comma = values.filter(_is_decimal(".")), values.filter(_is_decimal(","))
     if not point.is_empty() and not comma.is_empty():
-        (first, at), (second, also_at) = (rows.select("quantity", "line").row(0) for rows in (point, comma))
+        (first, at), (second, also_at) = (rows.select("text", "line").row(0) for rows in (point, comma))
         where = f"{quoted(first)} on {findings.at(at)} and {quoted(second)} on {findings.at(also_at)}"
         raise DataRefused(
             "mixed_numbers", f"{where} use different decimal marks: write all quantities in one way, or set decimal to '.' or ','"
@@ -94,7 +109,7 @@ def _from_unclear(values: pl.DataFrame, findings: Findings) -> Mark:
         return mark
     if len(marks) == 1 and _groups_thousands(values, unclear):
         return _OTHER[mark]
-    value, line = unclear.select("quantity", "line").row(0)
+    value, line = unclear.select("text", "line").row(0)
     readings = f"{value.replace(mark, '')} or {value.replace(mark, '.')}"
     what = f"quantity {quoted(value)} on {findings.at(line)} may be {readings}, and no quantity in the file decides"
     raise DataRefused("ambiguous_numbers", f"{what}: set decimal to '.' or ','")
@@ -132,15 +147,19 @@ def _formats(values: pl.DataFrame, mark: Mark) -> list[str]:
     return parts
 
 
-def _report(rows: pl.DataFrame, formats: list[str], findings: Findings) -> Counted:
-    unknown = rows.filter(pl.col("units").is_null())
-    missing = unknown.filter("missing")
-    unparsable = unknown.filter(~pl.col("missing"))
-    if unparsable.height * 2 > rows.height:
-        line, value = unparsable.sort("line").select("line", "quantity").row(0)
-        where = f"the first on {findings.at(line)}: {quoted(value)}"
-        what = f"{unparsable.height:,} of {rows.height:,} quantities"
+def _report(table: Table, units: npt.NDArray[np.float64], missing: Mask | None, findings: Findings) -> None:
+    unknown, column = np.isnan(units), table.quantity
+    if column is None or not unknown.any():
+        return
+    without = np.flatnonzero(missing) if missing is not None else np.empty(0, dtype=np.intp)
+    unparsable = np.flatnonzero(unknown & ~missing if missing is not None else unknown)
+    if len(unparsable) * 2 > len(units):
+        where = f"the first on {findings.at(table.lines[unparsable[0]])}: {quoted(written(column, int(unparsable[0])))}"
+        what = f"{len(unparsable):,} of {len(units):,} quantities"
         raise DataRefused("unparsable_quantities", f"{what} can't be read, {where}; write plain numbers such as 12 or 12.5")
-    findings.repair("missing_quantity", missing, "without a quantity: that day counts as unknown", "quantity")
-    findings.repair("unparsable_quantity", unparsable, "with a quantity that is no number: that day counts as unknown", "quantity")
-    return Counted(rows.drop("missing"), formats)
+    for code, rows, what in (
+        ("missing_quantity", without, "without a quantity: that day counts as unknown"),
+        ("unparsable_quantity", unparsable, "with a quantity that is no number: that day counts as unknown"),
+    ):
+        if len(rows):
+            findings.repair(code, table.lines[rows], what, written(column, int(rows[0])))

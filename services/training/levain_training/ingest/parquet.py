@@ -3,11 +3,13 @@
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from levain_contracts.model import clip
-from levain_contracts.reading import ReadingOptions
+from levain_contracts.reading import Layout, ReadingOptions
 from levain_training.ingest import columns
+from levain_training.ingest.coded import Coded, coded
 from levain_training.ingest.findings import Findings, quoted
 from levain_training.ingest.refusals import DataRefused
 from levain_training.ingest.table import Table
@@ -18,6 +20,10 @@ _TEXT = (pl.String, pl.Categorical, pl.Enum)
 def read(path: Path, options: ReadingOptions, findings: Findings) -> Table:
     """Lines are row numbers from 1. Raises DataRefused for a damaged file and for columns of no usable type."""
     findings.unit = "row"
+    if options.layout is not Layout.LONG:
+        raise DataRefused(
+            "wide_parquet", f"layout {options.layout} is for text files: save the Parquet file as CSV, or with a row per day and product"
+        )
     try:
         return _read(path, options, findings)
     # Damaged files come out as any of polars' errors, or as a panic of its Rust side.
@@ -29,19 +35,33 @@ def read(path: Path, options: ReadingOptions, findings: Findings) -> Table:
 def _read(path: Path, options: ReadingOptions, findings: Findings) -> Table:
     schema = pl.read_parquet_schema(path)
     header = list(schema)
-    roles = columns.resolve(header, options.columns)
+    roles = columns.resolve(header, options.columns, columns.with_or_without_quantity(header, options.columns))
     wanted = {role: header[position] for role, position in roles.items()}
     others = [name for name in header if name not in wanted.values() and not columns.is_index(name) and not schema[name].is_nested()]
     frame = pl.read_parquet(path, columns=[*dict.fromkeys(wanted.values()), *others], use_pyarrow=False)
     if frame.is_empty():
         raise DataRefused("no_rows", "the Parquet file holds no rows: it needs one row per day and product")
-    named = {role: _column(role, name, schema[name]) for role, name in wanted.items()}
-    rest = pl.struct(others).hash() if others else pl.lit(0, dtype=pl.UInt64)
-    rows = frame.with_row_index("line", offset=1).select("line", **named, rest=rest)
+    named = {role: frame.select(_column(role, name, schema[name])).to_series() for role, name in wanted.items()}
+    rest = frame.select(pl.struct(others).hash()).to_series().to_numpy() if others else None
     ignored = [name for name in header if name not in wanted.values()]
     if ignored:
         findings.note(f"columns not used: {', '.join(ignored[: columns.MAX_LISTED])}")
-    return Table(rows, frame.height, "Parquet", wanted)
+    return Table(
+        lines=np.arange(1, frame.height + 1, dtype=np.uint32),
+        date=_coded(named["date"]),
+        product=coded(named["product"]),
+        quantity=_coded(named["quantity"]) if "quantity" in named else None,
+        shop=coded(named["shop"]) if "shop" in named else None,
+        rest=rest,
+        rows_read=frame.height,
+        format="Parquet",
+        columns=wanted,
+        header=tuple(header),
+    )
+
+
+def _coded(column: pl.Series) -> Coded | pl.Series:
+    return coded(column) if column.dtype == pl.String else column
 
 
 def _column(role: str, name: str, kind: pl.DataType) -> pl.Expr:

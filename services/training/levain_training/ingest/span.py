@@ -1,28 +1,34 @@
 """Dates that stand far away from all the others: a slip of the pen would stretch or age every series."""
 
+import numpy as np
 import polars as pl
 
 from levain_contracts.tasks import MAX_HISTORY_DAYS
 from levain_training.ingest.findings import Findings
 from levain_training.ingest.refusals import DataRefused
-from levain_training.ingest.series import DORMANT_DAYS
+from levain_training.ingest.rows import Rows
+from levain_training.ingest.series import DORMANT_DAYS, day_of
 
 _FAR_DAYS = 366
 _FEW_SHARE = 0.01
 _LATE_DAYS = 2
 
 
-def check(rows: pl.DataFrame, findings: Findings) -> pl.DataFrame:
+def check(rows: Rows, findings: Findings) -> Rows:
     """Leaves out the few rows whose date is far from all others. Raises DataRefused `span_too_long`."""
-    if rows.is_empty():
+    if not len(rows.days):
         return rows
-    _refuse_span(rows, findings)
-    sold = rows.filter(pl.col("units") > 0)
-    days = sold.group_by("day").agg(pl.len().alias("rows")).sort("day")
-    far = days.filter(_is_far(days, sold.height)).select("day")
-    what = "left out: far from all other dates"
-    findings.repair("outlier_date", rows.join(far, on="day", how="semi").with_columns(pl.col("date").cast(pl.String)), what, "date")
-    return rows.join(far, on="day", how="anti", maintain_order="left")
+    first = _refuse_span(rows, findings)
+    sold = np.bincount(rows.days[rows.units > 0] - first)
+    present = np.flatnonzero(sold)
+    days = pl.DataFrame({"day": pl.Series(present + first, dtype=pl.Int32).cast(pl.Date), "rows": sold[present]})
+    far = days.filter(_is_far(days, int(sold.sum())))["day"].to_physical().to_numpy()
+    if not len(far):
+        return rows
+    bad = np.isin(rows.days, far)
+    example = str(day_of(int(rows.days[np.argmax(bad)])))
+    findings.repair("outlier_date", rows.lines[bad], "left out: far from all other dates", example)
+    return rows.take(~bad)
 
 
 def _is_far(days: pl.DataFrame, total: int) -> pl.Series:
@@ -44,12 +50,14 @@ def _late(days: pl.DataFrame, begins: pl.Series, total: int) -> pl.Series:
     return runs.select(late=last & (size <= _FEW_SHARE * total) & (length <= _LATE_DAYS))["late"]
 
 
-def _refuse_span(rows: pl.DataFrame, findings: Findings) -> None:
-    first, last = rows.select(pl.col("day").min().alias("first"), pl.col("day").max().alias("last")).row(0)
-    span = (last - first).days + 1
-    if span > MAX_HISTORY_DAYS:
-        at, also_at = (rows.filter(pl.col("day") == day)["line"].min() for day in (first, last))
-        where = f"from {first} on {findings.at(at)} to {last} on {findings.at(also_at)}"
+def _refuse_span(rows: Rows, findings: Findings) -> int:
+    """The first day."""
+    first, last = int(rows.days.min()), int(rows.days.max())
+    days = last - first + 1
+    if days > MAX_HISTORY_DAYS:
+        at, also_at = (rows.lines[np.argmax(rows.days == day)] for day in (first, last))
+        where = f"from {day_of(first)} on {findings.at(at)} to {day_of(last)} on {findings.at(also_at)}"
         raise DataRefused(
-            "span_too_long", f"the dates go over {span:,} days, {where}: correct these, at most {MAX_HISTORY_DAYS:,} days can be read"
+            "span_too_long", f"the dates go over {days:,} days, {where}: correct these, at most {MAX_HISTORY_DAYS:,} days can be read"
         )
+    return first
