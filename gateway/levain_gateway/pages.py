@@ -23,10 +23,20 @@ _SECURITY: list[tuple[bytes, bytes]] = [
 _WHAT_THIS_IS = "Levain: the API is at /api/v1, its description at /api/v1/openapi.json\n"
 
 
+# The build names these after their content; all else is asked for again, so that nobody keeps an old page.
+_NAMED_BY_CONTENT = "assets/"
+_FOR_EVER, _ASK_AGAIN = "public, max-age=31536000, immutable", "no-cache"
+
+
 class _Page(StaticFiles):
     """A path without a file of its own, and without a dot, is one of the page's own: it gets the page."""
 
     async def get_response(self, path: str, scope: MutableMapping[str, Any]) -> Response:
+        response = await self._found(path, scope)
+        response.headers["Cache-Control"] = _FOR_EVER if path.startswith(_NAMED_BY_CONTENT) else _ASK_AGAIN
+        return response
+
+    async def _found(self, path: str, scope: MutableMapping[str, Any]) -> Response:
         try:
             return await super().get_response(path, scope)
         except HTTPException as error:

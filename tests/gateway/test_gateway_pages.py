@@ -30,6 +30,22 @@ def test_the_page_is_served_from_the_same_origin_with_strict_headers(tmp_path: P
     run(work())
 
 
+def test_files_that_are_named_by_their_content_are_kept_and_the_page_is_asked_for_again(tmp_path: Path) -> None:
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "index.html").write_text("<title>Levain</title>")
+    (tmp_path / "assets" / "app-1a2b.js").write_text("1")
+
+    async def work() -> None:
+        async with stack(static_dir=tmp_path) as at, aiohttp.ClientSession() as client:
+            for path, kept in [("/assets/app-1a2b.js", "public, max-age=31536000, immutable"), ("/", "no-cache"), ("/jobs/j1", "no-cache")]:
+                async with client.get(at.url(path)) as answer:
+                    assert answer.headers["Cache-Control"] == kept, path
+            async with client.get(at.url("/assets/none.js")) as answer:
+                assert "Cache-Control" not in answer.headers
+
+    run(work())
+
+
 def test_without_a_page_it_says_what_it_is() -> None:
     async def work() -> None:
         async with stack() as at, aiohttp.ClientSession() as client:
