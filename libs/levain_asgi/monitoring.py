@@ -13,12 +13,12 @@ async def monitored(
     registry: CollectorRegistry,
     problem: Callable[[], str | None],
     dead: Callable[[], str | None] = lambda: None,
-) -> AsyncIterator[None]:
+) -> AsyncIterator[int]:
     """On the process's own loop: one that hangs does not answer. `problem`, `dead`: why it is not ready, and why it should be started
-    anew. Raises OSError where the port can't be had.
+    anew. Gives the port, 0 where there is none. Raises OSError where it can't be had.
     """
     if listen is None:
-        yield
+        yield 0
         return
 
     async def metrics(_: web.Request) -> web.Response:
@@ -40,6 +40,6 @@ async def monitored(
     await runner.setup()
     try:
         await web.TCPSite(runner, *listen).start()
-        yield
+        yield runner.addresses[0][1]
     finally:
         await runner.cleanup()

@@ -1,5 +1,7 @@
 """The operator's metrics, declared here and spoken as verbs. The only importer of prometheus_client in the operator."""
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -8,6 +10,18 @@ from levain_operator.signs import Signs
 
 _KINDS = ("TrainingJob", "TrainingSchedule")
 _CALLS = ("AskJob", "PutJob", "SuspendJob", "ResumeJob", "CancelJob")
+_API_CALLS = (
+    ("GET", "namespaces"),
+    ("GET", "trainingjobs"),
+    ("POST", "trainingjobs"),
+    ("DELETE", "trainingjobs"),
+    ("PATCH", "trainingjobs/status"),
+    ("GET", "trainingschedules"),
+    ("PATCH", "trainingschedules/status"),
+    ("POST", "events"),
+)
+_RECONCILE_SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30)
+_COMPARE_SECONDS = (0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60)
 _REPAIRS = ("orphan", "unlisted", "deletion_not_seen", "change_not_seen")
 _AGES = {
     "watch": (
@@ -26,6 +40,15 @@ class Metrics:
         self._reconciles = Counter(
             "levain_operator_reconciles_total", "Plans carried out, by kind and outcome.", ["kind", "outcome"], registry=r
         )
+        self._reconcile_seconds = Histogram(
+            "levain_operator_reconcile_seconds",
+            "From a resource's turn to the end of its plan, by kind.",
+            ["kind"],
+            buckets=_RECONCILE_SECONDS,
+            registry=r,
+        )
+        self._waiting = Gauge("levain_operator_resources_waiting", "Resources whose turn has come, or that are at work.", registry=r)
+        self._resources = Gauge("levain_operator_resources", "Resources that are known, by kind.", ["kind"], registry=r)
         self._writes = Counter("levain_operator_status_writes_total", "Status writes, by outcome.", ["outcome"], registry=r)
         self._events = Counter("levain_operator_events_total", "Kubernetes events, by outcome.", ["outcome"], registry=r)
         self._calls = Counter(
@@ -39,6 +62,9 @@ class Metrics:
         self._comparisons = Counter(
             "levain_operator_comparisons_total", "Comparisons of everything with everything.", ["outcome"], registry=r
         )
+        self._compare_seconds = Histogram(
+            "levain_operator_compare_seconds", "Comparisons of everything with everything.", buckets=_COMPARE_SECONDS, registry=r
+        )
         self._repairs = Counter("levain_operator_repairs_total", "What a comparison had to mend, by kind.", ["kind"], registry=r)
         self._leading = Gauge("levain_operator_leading", "1 while this process leads.", registry=r)
         self._written = {"made": 0, "merged": 0, "refused": 0}
@@ -48,11 +74,16 @@ class Metrics:
     def _start_at_zero(self) -> None:
         for kind in _KINDS:
             self._reconciles.labels(kind, "done")
+            self._reconcile_seconds.labels(kind)
+            self._resources.labels(kind)
         self._reconciles.labels("TrainingSchedule", "failed")
         self._reconciles.labels("unknown", "error")
         for call in _CALLS:
             self._calls.labels(call, "200")
-        self._api_errors.labels("0")
+        for verb, resource in _API_CALLS:
+            self._api.labels(verb, resource)
+        for status in ("0", "403", "404", "409", "429", "500", "503"):
+            self._api_errors.labels(status)
         for counter, values in (
             (self._writes, tuple(self._written)),
             (self._events, ("written", "dropped")),
@@ -65,6 +96,15 @@ class Metrics:
 
     def reconciled(self, kind: str, outcome: str) -> None:
         self._reconciles.labels(kind, outcome).inc()
+
+    def turn_ended(self, kind: str, seconds: float) -> None:
+        self._reconcile_seconds.labels(kind).observe(seconds)
+
+    def reads_from(self, *, waiting: Callable[[], int], jobs: Callable[[], int], schedules: Callable[[], int]) -> None:
+        """How many there are, asked at each scrape."""
+        self._waiting.set_function(waiting)
+        self._resources.labels("TrainingJob").set_function(jobs)
+        self._resources.labels("TrainingSchedule").set_function(schedules)
 
     def status_writes(self, *, made: int, merged: int, refused: int) -> None:
         """Totals so far."""
@@ -86,8 +126,9 @@ class Metrics:
     def polled(self, outcome: str) -> None:
         self._polls.labels(outcome).inc()
 
-    def compared(self, outcome: str) -> None:
+    def compared(self, outcome: str, seconds: float) -> None:
         self._comparisons.labels(outcome).inc()
+        self._compare_seconds.observe(seconds)
 
     def repaired(self, kind: str) -> None:
         self._repairs.labels(kind).inc()
