@@ -1,5 +1,16 @@
 # One recipe, a target per deployable: docker build --target gateway|training|operator .
 ARG BASE=docker.io/library/python:3.11-slim-bookworm
+ARG NODE=docker.io/library/node:22-slim
+
+FROM ${NODE} AS page-build
+WORKDIR /src/frontend
+COPY frontend/package.json frontend/package-lock.json frontend/.npmrc ./
+RUN npm ci --no-audit --no-fund
+COPY frontend/index.html frontend/vite.config.ts frontend/tsconfig.json ./
+COPY frontend/public public
+COPY frontend/scripts scripts
+COPY frontend/src src
+RUN npm run build
 
 FROM ${BASE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
@@ -19,7 +30,7 @@ COPY operator operator
 COPY cli cli
 RUN /build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheel .
 
-# The locks come before the sources, so that a change of a source installs one wheel again and nothing else.
+# The locks come before the sources, and our code goes into a folder and a layer of its own: a change of a source makes one small layer anew.
 FROM build AS gateway-build
 COPY scripts/install-deployable scripts/
 COPY requirements/gateway.txt requirements/
@@ -33,7 +44,7 @@ COPY requirements/training.txt requirements/
 RUN scripts/install-deployable requirements training
 COPY --from=wheel /wheel /wheel
 RUN scripts/install-deployable code training
-COPY cli/levain/sample/bakery.csv /opt/levain/share/sample.csv
+COPY cli/levain/sample/bakery.csv /code/share/sample.csv
 
 FROM build AS operator-build
 COPY scripts/install-deployable scripts/
@@ -58,13 +69,22 @@ FROM run AS gateway
 LABEL org.opencontainers.image.title="levain-gateway" \
       org.opencontainers.image.description="Verifies tokens and passes HTTP and live sockets on to the training service."
 COPY --from=gateway-build /opt/levain /opt/levain
+COPY --from=gateway-build /code /opt/levain
+COPY --from=page-build /src/frontend/dist /opt/levain/share/page
+ENV LEVAIN_STATIC_DIR=/opt/levain/share/page
 EXPOSE 8080 9090
 CMD ["levain-gateway"]
 
 FROM run AS training
 LABEL org.opencontainers.image.title="levain-training" \
       org.opencontainers.image.description="The training service (serve), its workers (worker) and its schema (migrate)."
+# LightGBM is linked to OpenMP, which its wheel doesn't bring.
+USER 0:0
+RUN ldconfig -p | grep -q libgomp.so.1 \
+    || { apt-get update && apt-get install --yes --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/*; }
+USER 10001:10001
 COPY --from=training-build /opt/levain /opt/levain
+COPY --from=training-build /code /opt/levain
 EXPOSE 8000 9090
 CMD ["levain-training", "serve"]
 
@@ -72,5 +92,6 @@ FROM run AS operator
 LABEL org.opencontainers.image.title="levain-operator" \
       org.opencontainers.image.description="Turns TrainingJobs and TrainingSchedules into jobs of the training service."
 COPY --from=operator-build /opt/levain /opt/levain
+COPY --from=operator-build /code /opt/levain
 EXPOSE 9090
 CMD ["levain-operator"]

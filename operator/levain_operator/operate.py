@@ -91,6 +91,7 @@ async def _work(settings: Settings, client: ApiClient, signs: Signs, metrics: Me
         events = EventWriter(cluster, Bucket(_EVENTS_PER_SECOND, int(_EVENTS_PER_SECOND)), metrics)
         rules = Rules(stream_base=settings.stream_url)
         reconciler = Reconciler(memory, cluster, service, statuses, events, metrics, rules=rules, now=now)
+        metrics.reads_from(waiting=lambda: reconciler.waiting, jobs=lambda: len(memory.jobs), schedules=lambda: len(memory.schedules))
         comparison = Comparison(cluster, service, memory, reconciler, signs, metrics, now=now)
         poller = Poller(service, memory, reconciler, signs, metrics, now=now)
         await _first(comparison)

@@ -38,7 +38,7 @@ class Work(Protocol):
 class PollMetrics(Protocol):
     def polled(self, outcome: str) -> None: ...
 
-    def compared(self, outcome: str) -> None: ...
+    def compared(self, outcome: str, seconds: float) -> None: ...
 
     def repaired(self, kind: str) -> None: ...
 
@@ -109,13 +109,14 @@ class Comparison:
     async def run(self, interval_seconds: float) -> None:
         while True:
             await asyncio.sleep(interval_seconds)
+            began = time.monotonic()
             try:
                 await self._compare()
             except (ApiTrouble, Unlisted) as error:
-                self._metrics.compared("failed")
+                self._metrics.compared("failed", time.monotonic() - began)
                 log.warning("not compared", extra={"why": str(error)})
             else:
-                self._metrics.compared("done")
+                self._metrics.compared("done", time.monotonic() - began)
 
     async def _compare(self) -> None:
         running = await self._running()

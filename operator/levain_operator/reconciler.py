@@ -2,10 +2,13 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Protocol
 
+from levain_contracts.ids import new_request_id
+from levain_logs import bound
 from levain_operator.actions import (
     Call,
     CancelJob,
@@ -42,6 +45,8 @@ class ServiceCalls(Protocol):
 
 class ReconcileMetrics(Protocol):
     def reconciled(self, kind: str, outcome: str) -> None: ...
+
+    def turn_ended(self, kind: str, seconds: float) -> None: ...
 
     def service_call(self, kind: str, status: int) -> None:
         """`status` is 0 where there was no answer."""
@@ -93,12 +98,20 @@ class Reconciler:
             finally:
                 self._turns.done(uid)
 
+    @property
+    def waiting(self) -> int:
+        """Resources whose turn has come, or that are at work."""
+        return len(self._turns)
+
     async def _turn(self, uid: str) -> None:
         job, schedule = self._memory.jobs.get(uid), self._memory.schedules.get(uid)
+        began = time.monotonic()
         if job is not None:
             await self._turn_of_job(job)
+            self._metrics.turn_ended("TrainingJob", time.monotonic() - began)
         elif schedule is not None:
             await self._turn_of_schedule(schedule)
+            self._metrics.turn_ended("TrainingSchedule", time.monotonic() - began)
 
     async def _turn_of_job(self, job: TrackedJob) -> None:
         actions = plan(job.spec, job.observed(self._now()), self._rules)
@@ -152,12 +165,16 @@ class Reconciler:
         return job.spec == before and job.presence is Presence.THERE
 
     async def _ask(self, call: Call) -> Answer | NoAnswer:
+        with bound(tenant_id=call.tenant_id, job_id=call.job_id, request_id=new_request_id()):
+            return await self._asked(call)
+
+    async def _asked(self, call: Call) -> Answer | NoAnswer:
         answer = await self._service.call(call)
         status = answer.status if isinstance(answer, Answer) else 0
         self._metrics.service_call(type(call).__name__, status)
         if isinstance(answer, NoAnswer) or status >= 400:
             why = answer.why if isinstance(answer, NoAnswer) else f"status {status}"
-            log.info("call not answered as hoped", extra={"call": type(call).__name__, "job_id": call.job_id, "why": why})
+            log.info("call not answered as hoped", extra={"call": type(call).__name__, "why": why})
         return answer
 
     async def _delete(self, job: TrackedJob, action: DeleteTrainingJob) -> None:

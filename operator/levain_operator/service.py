@@ -5,8 +5,10 @@ from typing import NamedTuple
 import aiohttp
 from pydantic import ValidationError
 
+from levain_contracts.ids import REQUEST_ID_HEADER, new_request_id
 from levain_contracts.model import clip
 from levain_contracts.resources import Changes, Job
+from levain_logs import bound_field
 from levain_operator.actions import AskJob, Call, CancelJob, PutJob, ResumeJob, SuspendJob
 from levain_operator.answers import Answer, NoAnswer
 from levain_operator.tokens import OperatorTokens
@@ -56,7 +58,9 @@ class TrainingService:
         return Page(tuple(changes.items), changes.cursor, changes.more)
 
     async def _ask(self, method: str, path: str, token: str, *, query: dict[str, str] | None = None, body: bytes | None = None) -> Answer:
-        headers = {"Authorization": f"Bearer {token}"} | ({} if body is None else {"Content-Type": "application/json"})
+        headers = {"Authorization": f"Bearer {token}", REQUEST_ID_HEADER: bound_field("request_id") or new_request_id()} | (
+            {} if body is None else {"Content-Type": "application/json"}
+        )
         async with self._session.request(
             method, self._base + path, params=query, data=body, headers=headers, allow_redirects=False
         ) as answer:

@@ -20,6 +20,9 @@ _DELETED = "DELETED"
 # The API server sends a bookmark each minute: a watch that shows nothing for longer is dead.
 _SILENCE_SECONDS = 70.0
 _CONNECT_SECONDS = 10.0
+# kopf ends where the request of a watch gets one of these; it goes on by itself where 410 comes in the stream.
+_BEGIN_AGAIN = (409, 410)
+_PAUSE_SECONDS = 1.0
 _SERVER_SECONDS = 300  # then the server ends a watch, and it begins again where it was; kopf sends it as it is, and 300.0 is refused
 
 
@@ -85,12 +88,31 @@ def kopf_settings() -> kopf.OperatorSettings:
 
 
 async def watch(registry: kopf.OperatorRegistry) -> None:
-    """Until it is cancelled. Raises what kopf could not go on after, such as a CRD that is not installed."""
+    """Until it is cancelled, or the process is asked to end. Raises what beginning again does not mend, such as a missing CRD."""
     # At info it says of each event that it was handled, with all of its settings.
     logging.getLogger("kopf").setLevel(logging.WARNING)
+    while True:
+        try:
+            return await _watch(registry)
+        except Exception as error:  # kopf's own are private
+            if getattr(error, "status", None) not in _BEGIN_AGAIN:
+                raise
+            log.warning("watching anew", extra={"why": str(error)})
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+
+async def _watch(registry: kopf.OperatorRegistry) -> None:
     stop = asyncio.Event()
     watching = asyncio.create_task(
-        kopf.operator(registry=registry, settings=kopf_settings(), standalone=True, clusterwide=True, stop_flag=stop)
+        kopf.operator(
+            registry=registry,
+            settings=kopf_settings(),
+            standalone=True,
+            clusterwide=True,
+            # For peering, which is off. Unnamed, kopf asks who runs it, and a pod's user may have no name.
+            identity="levain-operator",  # type: ignore[arg-type]  # kopf exports no Identity
+            stop_flag=stop,
+        )
     )
     try:
         await asyncio.shield(watching)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
+from tests.cache import cache as builds
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "levain"
@@ -20,18 +21,21 @@ Json = dict[str, Any]
 @cache
 def helm() -> str | None:
     """In the places where scripts/helm looks; None where it is in none of them."""
-    cached = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "levain"
-    built = Path(os.environ.get("LEVAIN_CACHE", cached)) / "bin" / "helm"
+    built = builds() / "bin" / "helm"
     named = os.environ.get("LEVAIN_HELM")
     if named and os.access(named, os.X_OK):
         return named
     return shutil.which("helm") or (str(built) if os.access(built, os.X_OK) else None)
 
 
-def run(*arguments: str, values: str = "") -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, values: str = "", home: Path | None = None, seconds: float = 50) -> subprocess.CompletedProcess[str]:
+    """`home`: where Helm keeps what it learnt of a cluster."""
     program = helm()
     assert program is not None
-    return subprocess.run([program, *arguments], input=values, capture_output=True, text=True, check=False, timeout=50)
+    environment = os.environ | ({"HOME": str(home)} if home else {})
+    return subprocess.run(
+        [program, *arguments], input=values, env=environment, capture_output=True, text=True, check=False, timeout=seconds
+    )
 
 
 class Refused(Exception):
@@ -53,9 +57,9 @@ class Set(NamedTuple):
     def text(self) -> str:
         return yaml.safe_dump(dict(self.more))
 
-    def template(self, *options: str, release: str = "levain", chart: Path = CHART) -> str:
+    def template(self, *options: str, release: str = "levain", chart: Path = CHART, namespace: str = "bakery") -> str:
         """Raises `Refused`."""
-        done = run("template", release, str(chart), "--namespace", "bakery", *options, *self.arguments, values=self.text)
+        done = run("template", release, str(chart), "--namespace", namespace, *options, *self.arguments, values=self.text)
         if done.returncode:
             raise Refused(done.stderr)
         return done.stdout

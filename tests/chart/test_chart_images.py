@@ -1,24 +1,16 @@
-"""Dockerfile, skaffold.yaml, chart and values fit together."""
+"""The recipe of the images, and that the chart fits to it."""
 
-import json
 import re
 import shlex
-from fnmatch import fnmatch
-from typing import Any
 
 import pytest
 import yaml
-from tests.chart.kit import CHART, ROOT, SETS, Json, Set
+from tests.chart.kit import CHART, ROOT, SETS
 
 pytestmark = pytest.mark.chart
 
 DEPLOYABLES = ("gateway", "training", "operator")
 RECIPE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
-
-
-def skaffold() -> Json:
-    loaded: Json = yaml.safe_load((ROOT / "skaffold.yaml").read_text())
-    return loaded
 
 
 def stages() -> dict[str, list[str]]:
@@ -43,6 +35,17 @@ def test_a_target_per_deployable_runs_as_no_root_and_says_what_it_is() -> None:
         assert text.startswith("FROM run AS ")
         assert f'image.title="levain-{name}"' in text
         assert f"COPY --from={name}-build /opt/levain /opt/levain" in text
+
+
+def test_what_a_target_does_as_root_ends_as_no_root() -> None:
+    for name in DEPLOYABLES:
+        users = [line for line in stages()[name] if line.startswith("USER ")]
+        assert users == ([] if name != "training" else ["USER 0:0", "USER 10001:10001"])
+
+
+def test_the_training_image_has_what_lightgbm_is_linked_to() -> None:
+    assert "lightgbm==" in (ROOT / "requirements" / "training.txt").read_text()
+    assert "install --yes --no-install-recommends libgomp1" in "\n".join(stages()["training"])
 
 
 def test_an_image_is_installed_from_its_own_lock_with_hashes() -> None:
@@ -80,60 +83,6 @@ def test_the_chart_starts_commands_that_the_project_has() -> None:
 
 
 def test_the_sample_is_where_the_image_has_it() -> None:
-    assert f"COPY cli/levain/sample/bakery.csv {SETS['default'].objects().environment('training')['LEVAIN_SAMPLE']['value']}" in RECIPE
-
-
-def test_every_artifact_of_skaffold_is_a_target_and_is_used_by_the_chart() -> None:
-    config = skaffold()
-    (release,) = config["deploy"]["helm"]["releases"]
-    for build in (config["build"], config["profiles"][0]["build"]):
-        assert {a["image"]: a["docker"]["target"] for a in build["artifacts"]} == {f"levain-{name}": name for name in DEPLOYABLES}
-        assert all((ROOT / a["docker"]["dockerfile"]).is_file() for a in build["artifacts"])
-    templates = release["setValueTemplates"]
-    assert templates == {
-        f"{name}.image.{field}": f"{{{{.IMAGE_{part}_levain_{name}}}}}"
-        for name in DEPLOYABLES
-        for field, part in (("repository", "REPO"), ("tag", "TAG"))
-    }
-    more: dict[str, Any] = {}
-    for path in templates:
-        name, image, field = path.split(".")
-        more.setdefault(name, {}).setdefault(image, {})[field] = f"{field}-of-{name}"
-    files = tuple(file.removeprefix("examples/") for file in release["valuesFiles"])
-    objects = Set(files, more).objects()
-    for name in DEPLOYABLES:
-        assert objects.container(name)["image"] == f"repository-of-{name}:tag-of-{name}"
-
-
-def test_skaffolds_paths_exist_and_its_values_are_in_the_schema() -> None:
-    config = skaffold()
-    (release,) = config["deploy"]["helm"]["releases"]
-    assert (ROOT / release["chartPath"]).samefile(CHART)
-    assert all((ROOT / file).is_file() for file in release["valuesFiles"])
-    schema = json.loads((CHART / "values.schema.json").read_text())
-    patched = config["profiles"][0]["patches"][0]["value"]
-    for path in (*release["setValueTemplates"], *patched):
-        at = schema
-        for part in path.split("."):
-            at = at["properties"][part]
-            at = schema["definitions"][at["$ref"].rpartition("/")[2]] if "$ref" in at else at
-
-
-def test_skaffold_forwards_the_gateways_port() -> None:
-    (forward,) = skaffold()["portForward"]
-    service = SETS["kind"].objects().named("Service", forward["resourceName"])
-    assert [port["port"] for port in service["spec"]["ports"]] == [forward["port"]]
-
-
-def test_what_is_synced_lands_where_the_pods_reload_it() -> None:
-    objects = SETS["developing"].objects()
-    for artifact in skaffold()["profiles"][0]["build"]["artifacts"]:
-        name = artifact["docker"]["target"]
-        assert {"name": "live", "mountPath": "/live"} in objects.container(name)["volumeMounts"]
-        for rule in artifact["sync"]["manual"]:
-            matching = [p for p in ROOT.glob(rule["src"]) if fnmatch(str(p.relative_to(ROOT)), rule["src"].replace("**/", "*"))]
-            assert matching
-            assert all(str(p.relative_to(ROOT)).startswith(rule["strip"]) for p in matching)
-            # What is left is a package of ours, as it lies in the image.
-            assert {p.relative_to(ROOT / rule["strip"]).parts[0].partition("_")[0] for p in matching} == {"levain"}
-            assert rule["dest"] == "/live"
+    path = SETS["default"].objects().environment("training")["LEVAIN_SAMPLE"]["value"]
+    assert f"COPY cli/levain/sample/bakery.csv {path.replace('/opt/levain', '/code')}\n" in RECIPE
+    assert "COPY --from=training-build /code /opt/levain\n" in RECIPE

@@ -1,24 +1,14 @@
 """The other objects of a release: what is made, when, and that its parts fit together."""
 
 import json
-import re
 
 import pytest
 import yaml
-from tests.chart.kit import CHART, ROOT, SETS, Objects, Set
+from tests.chart.kit import CHART, SETS, Objects, Refused, Set
 
 from levain.scaled.rabbitmq_users import TRAINING, WORKER
 
 pytestmark = pytest.mark.chart
-
-TRAINING_SERVICE = ROOT / "services" / "training" / "levain_training"
-GATEWAY_METRICS = ROOT / "gateway" / "levain_gateway" / "metrics.py"
-METRICS = (
-    TRAINING_SERVICE / "metrics.py",
-    TRAINING_SERVICE / "worker_metrics.py",
-    GATEWAY_METRICS,
-    ROOT / "operator" / "levain_operator" / "metrics.py",
-)
 
 
 def test_every_object_is_named_once_in_the_releases_namespace_and_carries_the_labels(values: Set) -> None:
@@ -122,6 +112,20 @@ def test_where_replicas_are_scaled_the_deployment_names_none() -> None:
             assert "replicas" not in objects.named("Deployment", f"levain-{deployment}")["spec"]
 
 
+def test_keda_is_given_the_scalers_name_and_password_where_it_reads_them() -> None:
+    objects = SETS["KEDA"].objects()
+    (scaled,), (access,) = objects.of("ScaledObject"), objects.of("TriggerAuthentication")
+    (trigger,) = scaled["spec"]["triggers"]
+    # Its RabbitMQ scaler takes both from a TriggerAuthentication alone.
+    assert not {"username", "password"} & trigger["metadata"].keys()
+    assert trigger["authenticationRef"] == {"name": access["metadata"]["name"]}
+    (name,), (password,) = access["spec"]["configMapTargetRef"], access["spec"]["secretTargetRef"]
+    assert (name["parameter"], password["parameter"]) == ("username", "password")
+    data = objects.named("ConfigMap", name["name"])["data"]
+    assert f'{{"name": "{data[name["key"]]}", "password": "%s", "tags": "monitoring"}}' in data["definitions.sh"]
+    assert password["key"] in objects.named("Secret", password["name"])["data"]
+
+
 def test_batches_out_follow_the_workers() -> None:
     out = {name: SETS[name].objects().environment("training")["LEVAIN_BATCHES_OUT"]["value"] for name in ("default", "KEDA", "production")}
     assert out == {"default": "4", "KEDA": "16", "production": "40"}
@@ -139,45 +143,30 @@ def test_routes_let_a_live_socket_last() -> None:
     assert rule["timeouts"] == {"request": "0s", "backendRequest": "0s"}
 
 
-def test_rules_and_dashboards_speak_of_metrics_that_exist_and_keep_their_braces() -> None:
-    declared = set().union(*(re.findall(r'f?"(levain_\w+)"', file.read_text()) for file in METRICS))
-    # The gateway puts the names of its labelled counters together.
-    nouns = re.findall(r'_labelled\(\s*"(\w+)"', GATEWAY_METRICS.read_text())
-    declared |= {f"levain_gateway_{noun}_total" for noun in nouns}
-    objects = SETS["monitored"].objects()
-    (rule,) = objects.of("PrometheusRule")
-    dashboards = [o for o in objects.of("ConfigMap") if "grafana_dashboard" in o["metadata"]["labels"]]
-    boards = [json.loads(text) for o in dashboards for text in o["data"].values()]
-    assert boards
-    text = json.dumps(rule) + json.dumps(boards)
-    used = {re.sub(r"_(bucket|sum|count)$", "", name) for name in re.findall(r"levain_(?:training|worker|gateway|operator)_\w+", text)}
-    assert used <= declared
-    assert "{{code}}" in json.dumps(boards)
-    assert "{{ $labels.kind }}" in text
-    assert "__inputs" not in json.dumps(boards)
-    for board in boards:
-        known = {f"${{{variable['name']}}}" for variable in board["templating"]["list"]}
-        assert set(re.findall(r"\$\{\w+\}", json.dumps(board))) <= known
-        assert len(board["uid"]) <= 40
-    assert len({board["uid"] for board in boards}) == len(boards)
-
-
-def test_prometheus_finds_the_metrics_of_every_pod() -> None:
-    objects = SETS["monitored"].objects()
-    (monitor,) = objects.of("PodMonitor")
-    asked = {endpoint["port"] for endpoint in monitor["spec"]["podMetricsEndpoints"]}
-    for component, spec in objects.pods():
-        if component != "test":
-            assert asked & {port["name"] for port in spec["containers"][0]["ports"]}, component
-
-
 def test_the_operator_leads_by_a_lease_in_its_own_namespace() -> None:
     environment = SETS["default"].objects().environment("operator")
     assert environment["LEVAIN_LEASE_NAMESPACE"]["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.namespace"}}
     assert environment["LEVAIN_IDENTITY"]["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.name"}}
 
 
+def test_the_pod_of_helm_test_leaves_its_log_and_nothing_else_when_it_succeeds() -> None:
+    pod = SETS["default"].objects().named("Pod", "levain-test")["metadata"]["annotations"]
+    script = SETS["default"].objects().named("ConfigMap", "levain-test")["metadata"]["annotations"]
+    # Helm's uninstall does not know of them.
+    assert all("hook-succeeded" in made["helm.sh/hook-delete-policy"] for made in (pod, script))
+    assert pod["helm.sh/hook-output-log-policy"] == "hook-succeeded,hook-failed"
+
+
 def test_the_scripts_in_config_maps_are_python() -> None:
     for name in ("levain-test", "levain-reload"):
         (script,) = SETS["developing"].objects().named("ConfigMap", name)["data"].values()
         compile(script, name, "exec")
+
+
+def test_trainers_of_ones_own_are_known_to_who_checks_a_model_and_to_who_trains_with_it() -> None:
+    objects = Set(more={"trainers": {"mine": "bakery.trainers:MINE", "other": "bakery.trainers:OTHER"}}).objects()
+    for component in ("training", "worker"):
+        named = objects.environment(component)["LEVAIN_EXTRA_TRAINERS"]["value"]
+        assert named == "mine=bakery.trainers:MINE,other=bakery.trainers:OTHER"
+    with pytest.raises(Refused, match="/trainers/mine"):
+        Set(more={"trainers": {"mine": "bakery"}}).template()

@@ -1,11 +1,12 @@
-"""What the chart takes and refuses: each refusal is one sentence that names the value."""
+"""What the chart takes: linted, the same each time, documented, and as a part of another chart."""
 
 import json
 from pathlib import Path
 
 import pytest
 import yaml
-from tests.chart.kit import BY_REFERENCE, CHART, EXAMPLES, EXTERNAL, SETS, Json, Refused, Set, run
+from scripts.make_chart_docs import described, table
+from tests.chart.kit import BY_REFERENCE, CHART, EXAMPLES, SETS, Json, Refused, Set, run
 
 from levain_gateway.settings import SETTINGS as GATEWAY
 from levain_operator.settings import SETTINGS as OPERATOR
@@ -42,42 +43,6 @@ def test_with_secrets_by_reference_two_renderings_are_the_same(name: str) -> Non
     assert not SETS[name].objects().of("Secret")
 
 
-def test_several_replicas_on_sqlite_are_refused_in_one_sentence() -> None:
-    sentence = "training.replicas is 2, but SQLite serves one replica only: set it to 1, or database.type to postgresql."
-    with pytest.raises(Refused, match=sentence):
-        Set(more={"training": {"replicas": 2}}).template()
-
-
-def test_a_kubernetes_that_is_too_old_is_refused_in_one_sentence() -> None:
-    assert Set().template("--kube-version", "1.27.0")
-    with pytest.raises(Refused, match=r"Kubernetes v1\.26\.9 is too old: 1\.27 or newer is needed\."):
-        Set().template("--kube-version", "1.26.9")
-
-
-@pytest.mark.parametrize(
-    ("more", "names"),
-    [
-        ({"gateway": {"replica": 2}}, "replica"),
-        ({"gatway": {}}, "gatway"),
-        ({"gateway": {"settings": {"LEVAIN_DRAIN_SECOND": 5}}}, "LEVAIN_DRAIN_SECOND"),
-        ({"workers": {"settings": {"LEVAIN_DRAIN_SECONDS": 5}}}, "LEVAIN_DRAIN_SECONDS"),
-        ({"training": {"replicas": "two"}}, "replicas"),
-        ({"training": {"extraEnv": [{"name": "LEVAIN_LOG_LEVEL", "value": "debug"}]}}, "extraEnv"),
-        ({"auth": {"issuers": [{"issuer": "x", "algorithm": "HS256", "secret": "s" * 40}]}}, "secret"),
-        ({"database": {"type": "mysql"}}, "database.type|/database/type"),
-        ({"database": {"type": "postgresql"}}, "database.existingSecret"),
-        ({"rabbitmq": {"enabled": False}}, "broker.training.existingSecret"),
-        ({"auth": {"shared": {"enabled": False}}}, "auth.issuers"),
-        ({"workers": {"autoscaling": {"enabled": True}, "keda": {"enabled": True}}}, "keep one of them"),
-        (EXTERNAL | {"workers": {"keda": {"enabled": True}}}, "workers.keda.existingSecret"),
-        ({"httpRoute": {"enabled": True}}, "httpRoute.parentRefs"),
-    ],
-)
-def test_a_wrong_value_is_refused_by_its_name(more: Json, names: str) -> None:
-    with pytest.raises(Refused, match=names):
-        Set(more=more).template()
-
-
 @pytest.mark.parametrize(("part", "table"), [("gateway", GATEWAY), ("training", TRAINING), ("workers", WORKER), ("operator", OPERATOR)])
 def test_every_setting_of_a_process_may_be_set_but_those_that_the_chart_knows_itself(part: str, table: tuple[Setting, ...]) -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())
@@ -88,11 +53,11 @@ def test_every_setting_of_a_process_may_be_set_but_those_that_the_chart_knows_it
 def test_every_value_of_the_schema_has_a_default_and_is_described() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())
     text = (CHART / "values.yaml").read_text()
-    described = _described(text)
+    documented = described(text)
     defaults = yaml.safe_load(text)
     paths = set(_paths(schema, schema))
     assert paths == set(_default_paths(defaults, paths))
-    silent = {path for path in paths if not any(path[: len(d)] == d for d in described)}
+    silent = {path for path in paths if not any(path[: len(d)] == d for d in documented)}
     assert {".".join(path) for path in silent} <= {"auth.shared.enabled", "auth.shared.issuer", "auth.shared.audience"}
 
 
@@ -111,20 +76,23 @@ def _default_paths(values: object, known: set[tuple[str, ...]], at: tuple[str, .
     return [path for name, child in values.items() for path in _default_paths(child, known, (*at, name))]
 
 
-def _described(text: str) -> set[tuple[str, ...]]:
-    """The paths that have a comment `# -- …` above them."""
-    found, at, pending = set(), list[tuple[int, str]](), False
-    for line in text.splitlines():
-        word = line.strip()
-        if word.startswith("#"):
-            pending = pending or word.startswith("# -- ")
-        elif ":" in word and not word.startswith("-"):
-            indent = len(line) - len(line.lstrip())
-            at = [(i, name) for i, name in at if i < indent] + [(indent, word.partition(":")[0])]
-            if pending:
-                found.add(tuple(name for _, name in at))
-            pending = False
-    return found
+def test_the_table_of_the_readme_has_a_row_for_every_documented_value_with_its_default() -> None:
+    text = """
+# -- A group.
+group:
+  # -- One | of
+  # two lines.
+  one: {a: [1, "b"]}
+  # Not for the table.
+  two: 2
+  # -- On or off.
+  three: false
+"""
+    assert table(text).splitlines()[2:] == [
+        "| `group` | object | | A group. |",
+        '| `group.one` | object | `{"a": [1, "b"]}` | One \\| of two lines. |',
+        "| `group.three` | boolean | `false` | On or off. |",
+    ]
 
 
 def test_numbers_are_written_as_the_processes_read_them() -> None:
@@ -137,7 +105,7 @@ def test_a_parent_chart_may_hold_it_under_a_condition(tmp_path: Path) -> None:
     parent = tmp_path / "parent"
     (parent / "charts").mkdir(parents=True)
     (parent / "charts" / "levain").symlink_to(CHART)
-    dependency = {"name": "levain", "version": "0.1.0", "condition": "levain.enabled"}
+    dependency = {"name": "levain", "version": "*", "condition": "levain.enabled"}
     (parent / "Chart.yaml").write_text(
         yaml.safe_dump({"apiVersion": "v2", "name": "parent", "version": "1.0.0", "dependencies": [dependency]})
     )

@@ -8,8 +8,10 @@ from secrets import token_hex
 
 import pytest
 import yaml
-from tests.cluster.control_plane import Cluster, cluster
+from tests.cluster.control_plane import Cluster, ControlPlane, binary, cluster
 from tests.cluster.kit import access, run
+from tests.cluster.release import Release
+from tests.cluster.shell import Shell
 from tests.e2e.processes import place_of_its_own
 
 from levain.scaled.postgres import Postgres
@@ -67,3 +69,31 @@ def service(control_plane: Cluster, rabbitmq: RabbitMQ, postgres: Postgres, serv
 def on_cluster(control_plane: Cluster, service: ScaledStack, namespace: str) -> Callable[..., None]:
     """Runs a scenario."""
     return partial(run, control_plane, service, namespace)
+
+
+@pytest.fixture(scope="session")
+def bare(server_folder: Path) -> Iterator[ControlPlane]:
+    """A cluster that never saw anything of ours: Helm is to bring the kinds, and no other test's may be deleted."""
+    if binary() is None:
+        pytest.skip("run `make kube` first: an existing cluster may have our kinds")
+    server = ControlPlane(server_folder / "bare")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def release(bare: ControlPlane) -> Iterator[Release]:
+    namespace = f"test-{token_hex(5)}"
+    bare.kubectl("create", "namespace", namespace)
+    made = Release(bare, namespace)
+    yield made
+    made.helm("uninstall", "levain", "--ignore-not-found")
+    made.delete_kinds()
+    # Nobody here takes the finalizer off its volume claim, so that none may wait for it.
+    bare.kubectl("delete", f"namespace/{namespace}", "--wait=false")
+
+
+@pytest.fixture
+def shell(release: Release, tmp_path: Path) -> Shell:
+    return Shell(tmp_path, release)

@@ -11,7 +11,7 @@ import socket
 import ssl
 import subprocess
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
 from secrets import token_hex
@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from tests.cache import cache
 
 from levain.errors import CommandFailed
 from levain.scaled.ports import free_port
@@ -32,7 +33,6 @@ Json = dict[str, Any]
 EXISTING = "LEVAIN_TEST_KUBECONFIG"
 
 _SOURCES = Path(__file__).parent / "kubernetes"
-_HOST = "127.0.0.1"
 _START_SECONDS = 45.0
 _CALL_SECONDS = 20.0
 _KUBECTL_SECONDS = 30.0
@@ -50,9 +50,7 @@ _CONTROLLERS = (
 def binary() -> Path | None:
     """What `make kube` built from the sources as they are now."""
     digest = hashlib.sha256(b"".join((_SOURCES / name).read_bytes() for name in ("main.go", "go.mod", "go.sum"))).hexdigest()
-    caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    cache = Path(os.environ.get("LEVAIN_CACHE") or Path(caches, "levain"))
-    built = cache / f"kubernetes-{digest[:12]}" / "kubernetes"
+    built = cache() / f"kubernetes-{digest[:12]}" / "kubernetes"
     return built if os.access(built, os.X_OK) else None
 
 
@@ -103,15 +101,14 @@ class Cluster(ABC):
         is_json = (answer.getheader("Content-Type") or "").startswith("application/json")
         return answer.status, json.loads(text) if is_json else {"text": text.decode(errors="replace")}
 
-    def kubectl(self, *arguments: str, input: str | None = None) -> str:  # noqa: A002  # as subprocess names it
+    def kubectl(self, *arguments: str, input: str | None = None, seconds: float = _KUBECTL_SECONDS) -> str:  # noqa: A002  # as subprocess names it
         """What it prints. As the admin. Raises `CommandFailed` with what it says on stderr."""
-        self._admin_config = self._admin_config or self.kubeconfig()
         done = subprocess.run(
-            [*_kubectl(), f"--kubeconfig={self._admin_config}", *arguments],
+            [*_kubectl(), f"--kubeconfig={self.admin_config}", *arguments],
             input=input,
             env=self._environment(),
             cwd=self.folder,
-            timeout=_KUBECTL_SECONDS,
+            timeout=seconds,
             capture_output=True,
             text=True,
             check=False,
@@ -119,6 +116,12 @@ class Cluster(ABC):
         if done.returncode:
             raise CommandFailed(done.stderr.strip())
         return done.stdout
+
+    @property
+    def admin_config(self) -> Path:
+        """A kubeconfig of the admin's."""
+        self._admin_config = self._admin_config or self.kubeconfig()
+        return self._admin_config
 
     def kubeconfig(self, token: str | None = None, *, server: str | None = None, namespace: str = "default") -> Path:
         """A new file: the admin's without a token. `server` may be a proxy; to one without TLS kubectl itself sends no token."""
@@ -152,18 +155,30 @@ class Cluster(ABC):
         files = [f"--filename={path.resolve()}" for path in crds]
         if files:
             self.kubectl("apply", "--server-side", *files)
-            self.kubectl("wait", "--for=condition=Established", "--timeout=20s", *files)
+            self.kubectl("wait", "--for=condition=Established", "--timeout=50s", *files, seconds=60)
 
     def _environment(self) -> dict[str, str]:
         return {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": str(self.folder), "LANG": "C.UTF-8"}
 
 
 class ControlPlane(Cluster):
-    """etcd, the API server and a few controllers as private processes on loopback. Its data is thrown away."""
+    """etcd, the API server and a few controllers as private processes on loopback. Its data is thrown away.
 
-    def __init__(self, folder: Path) -> None:
+    `launcher` runs the command behind it, somewhere else perhaps: `host` is the address there.
+    """
+
+    api_server_options: Sequence[str] = (
+        "--authorization-mode=RBAC",
+        "--endpoint-reconciler-type=none",  # else it publishes its address for pods, and must not be on loopback
+    )
+    controllers_options: Sequence[str] = (f"--controllers={','.join(_CONTROLLERS)}",)
+    tokens: Sequence[str] = ()  # lines of the API server's file, beside the admin's
+    secure_port: int | None = None  # a free one
+
+    def __init__(self, folder: Path, host: str = "127.0.0.1", launcher: Sequence[str] = ()) -> None:
         """Raises `CommandFailed` where `make kube` was not run."""
         super().__init__(folder)
+        self.host, self._launcher = host, launcher
         built = binary()
         if built is None:
             raise CommandFailed("the parts of Kubernetes are not built: run `make kube`")
@@ -194,37 +209,36 @@ class ControlPlane(Cluster):
         client, peer = free_port(), free_port()
         options = [
             f"--data-dir={self.folder / 'etcd'}",
-            f"--listen-client-urls=http://{_HOST}:{client}",
-            f"--advertise-client-urls=http://{_HOST}:{client}",
-            f"--listen-peer-urls=http://{_HOST}:{peer}",
-            f"--initial-advertise-peer-urls=http://{_HOST}:{peer}",
-            f"--initial-cluster=default=http://{_HOST}:{peer}",
+            f"--listen-client-urls=http://{self.host}:{client}",
+            f"--advertise-client-urls=http://{self.host}:{client}",
+            f"--listen-peer-urls=http://{self.host}:{peer}",
+            f"--initial-advertise-peer-urls=http://{self.host}:{peer}",
+            f"--initial-cluster=default=http://{self.host}:{peer}",
             "--unsafe-no-fsync",
             "--log-level=warn",
         ]
-        self.etcd.start([self._binary, "etcd", *options], self._environment())
-        self.etcd.wait_until(lambda: _listens(client), _START_SECONDS)
+        self._run(self.etcd, options)
+        self.etcd.wait_until(lambda: _listens(self.host, client), _START_SECONDS)
         return client
 
     def _start_api_server(self, etcd_port: int) -> None:
         tokens, policy, key = self.folder / "tokens.csv", self.folder / "audit-policy.yaml", self.folder / "service-accounts.key"
         for secret in (tokens, key):
             secret.touch(mode=0o600)
-        tokens.write_text(f'{self.admin_token},admin,admin,"system:masters"\n', encoding="utf-8")
+        lines = [f'{self.admin_token},admin,admin,"system:masters"', *self.tokens]
+        tokens.write_text("\n".join(lines) + "\n", encoding="utf-8")
         key.write_bytes(_new_key())
         policy.write_text(yaml.safe_dump(_AUDIT_EVERYTHING), encoding="utf-8")
-        port = free_port()
+        port = self.secure_port or free_port()
         options = [
-            f"--etcd-servers=http://{_HOST}:{etcd_port}",
-            f"--bind-address={_HOST}",
-            f"--advertise-address={_HOST}",
+            f"--etcd-servers=http://{self.host}:{etcd_port}",
+            f"--bind-address={self.host}",
+            f"--advertise-address={self.host}",
             f"--secure-port={port}",
             f"--cert-dir={self.ca_file.parent}",
-            "--endpoint-reconciler-type=none",  # else it publishes its address for pods, and must not be on loopback
             "--service-cluster-ip-range=10.0.0.0/24",
-            "--authorization-mode=RBAC",
             f"--token-auth-file={tokens}",
-            f"--service-account-issuer=https://{_HOST}:{port}",
+            f"--service-account-issuer=https://{self.host}:{port}",
             f"--service-account-key-file={key}",
             f"--service-account-signing-key-file={key}",
             f"--audit-policy-file={policy}",
@@ -232,22 +246,27 @@ class ControlPlane(Cluster):
             "--audit-log-mode=blocking",  # who has the answer finds the request in the log
             "--allow-privileged=true",
             "--v=0",
+            *self.api_server_options,
         ]
-        self.url = f"https://{_HOST}:{port}"
-        self.api_server.start([self._binary, "kube-apiserver", *options], self._environment())
+        self.url = f"https://{self.host}:{port}"
+        self._run(self.api_server, options)
         self.api_server.wait_until(lambda: self._answers("/readyz") and self._answers("/api/v1/namespaces/default"), _START_SECONDS)
 
     def _start_controllers(self) -> None:
         options = [
             f"--kubeconfig={self.kubeconfig()}",
-            f"--controllers={','.join(_CONTROLLERS)}",
             "--use-service-account-credentials=false",
             "--leader-elect=false",
             "--secure-port=0",
+            *self.controllers_options,
         ]
-        self.controllers.start([self._binary, "kube-controller-manager", *options], self._environment())
+        self._run(self.controllers, options)
         made_by_one = "/api/v1/namespaces/default/serviceaccounts/default"
         self.controllers.wait_until(lambda: self._answers(made_by_one), _START_SECONDS)
+
+    def _run(self, program: Program, options: Sequence[str]) -> None:
+        """The part that has the program's name."""
+        program.start([*self._launcher, self._binary, program.name, *options], self._environment())
 
     def _answers(self, path: str) -> bool:
         try:
@@ -279,7 +298,7 @@ class ExistingCluster(Cluster):
         self._establish(crds)
 
     def stop(self) -> None:
-        self.kubectl("delete", f"clusterrolebinding/{_TESTS}", f"namespace/{_TESTS}", "--ignore-not-found", "--wait=false")
+        self.kubectl("delete", f"clusterrolebinding/{_TESTS}", f"namespace/{_TESTS}", "--ignore-not-found")
 
     def _environment(self) -> dict[str, str]:
         """Its kubeconfig may run a helper that needs all of ours."""
@@ -321,9 +340,9 @@ def _new_key() -> bytes:
     )
 
 
-def _listens(port: int) -> bool:
+def _listens(host: str, port: int) -> bool:
     try:
-        with socket.create_connection((_HOST, port), timeout=1):
+        with socket.create_connection((host, port), timeout=1):
             return True
     except OSError:
         return False

@@ -98,7 +98,7 @@ def test_what_can_never_run_fails_with_its_reason_and_is_not_asked_for_again(on_
 
 def test_a_job_that_is_suspended_hands_out_nothing_and_goes_on_with_what_was_finished(on_cluster: OnCluster) -> None:
     async def scenario(kit: Kit) -> None:
-        await kit.upload([f"Brot {i:02} 0.3s" for i in range(12)])
+        await kit.upload([f"Brot {i:02} 0.3s" for i in range(40)])
         async with kit.operator():
             await kit.make(job("paused"))
             await kit.wait("paused", lambda body: body.get("status", {}).get("progress", {}).get("completed", 0) >= 2)
@@ -110,10 +110,10 @@ def test_a_job_that_is_suspended_hands_out_nothing_and_goes_on_with_what_was_fin
             await asyncio.sleep(1.5)
             assert held == await kit.stored(body)
             assert held is not None
-            assert 2 <= held["products_completed"] < 12
+            assert 2 <= held["products_completed"] < 40
             await kit.edit("paused", {"suspend": False})
             body = await kit.ended("paused")
-            assert (state(body), body["status"]["progress"]["completed"]) == ("Completed", 12)
+            assert (state(body), body["status"]["progress"]["completed"]) == ("Completed", 40)
             described = await kit.kubectl("describe", "tj", "paused")
             assert "Suspended" in described
             assert "Resumed" in described

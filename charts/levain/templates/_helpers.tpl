@@ -149,6 +149,15 @@ The names are LEVAIN_SECRET_…: what begins with LEVAIN_ never reaches the proc
 - {name: LEVAIN_TENANT_CLAIM, value: {{ $auth.tenantClaim | quote }}}
 {{- end }}
 
+{{- /* The service checks a job's model, the workers train with it. */ -}}
+{{- define "levain.trainersEnv" -}}
+{{- with .Values.trainers }}
+{{- $named := list }}
+{{- range $name, $plan := . }}{{ $named = append $named (printf "%s=%s" $name $plan) }}{{ end }}
+- {name: LEVAIN_EXTRA_TRAINERS, value: {{ join "," $named | quote }}}
+{{- end }}
+{{- end }}
+
 {{- define "levain.databaseEnv" -}}
 - name: LEVAIN_DATABASE_URL
 {{- if eq .Values.database.type "sqlite" }}

@@ -2,21 +2,24 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from levain_contracts.events import MAX_FAILURES
 from levain_contracts.kubernetes.base import Conditions, Generation, KubernetesModel, Time
 from levain_contracts.model import Code, Count, Id, Message, Name, Percent
-from levain_contracts.reading import Columns, DateFormat, DecimalMark, ReadingOptions
+from levain_contracts.reading import Columns, CutOverHour, DateFormat, DecimalMark, Layout, ReadingOptions, TimeZone
 from levain_contracts.resources import (
     DEFAULT_HORIZON_DAYS,
     DEFAULT_MODEL,
+    Country,
     DatasetRef,
     DeadlineSeconds,
     HorizonDays,
     JobSpec,
     SelectedProducts,
+    Subdivision,
     Uri,
+    check_place,
 )
 
 KIND = "TrainingJob"
@@ -47,6 +50,15 @@ class Reading(KubernetesModel):
         None, description="A strptime pattern such as %d/%m/%Y; inferred from the whole column otherwise."
     )
     decimal: DecimalMark | None = Field(None, description="The mark before decimals; inferred otherwise.")
+    layout: Layout | None = Field(
+        None,
+        description="long (the default): a row per day and product. day_columns: a row per product and a column per day. "
+        "product_columns: a row per day and a column per product.",
+    )
+    time_zone: TimeZone | None = Field(
+        None, description="Times with an offset are converted to this zone, such as Europe/Paris; as written otherwise."
+    )
+    cut_over_hour: CutOverHour | None = Field(None, description="A sale before this hour belongs to the day before; 0 when not given.")
 
 
 class TrainingJobSpec(KubernetesModel):
@@ -61,10 +73,20 @@ class TrainingJobSpec(KubernetesModel):
         None, description="The job fails when it runs longer; time in which it is suspended does not count."
     )
     reading: Reading | None = Field(None, description="How the file is to be read, where its content does not say it.")
+    country: Country | None = Field(None, description="Whose public holidays count, as ISO 3166-1 alpha-2, such as DE.")
+    subdivision: Subdivision | None = Field(None, description="The part of the country, as ISO 3166-2 without the country, such as BY.")
+    calendar: Id | None = Field(
+        None, description="An uploaded dataset of closings, openings and labelled days: date, status (open or closed), label."
+    )
     suspend: bool = Field(False, description="No more work is handed out while true; products that ended are kept. May be changed.")
     ttl_seconds_after_finished: TtlSeconds | None = Field(
         None, description="The resource is deleted so long after its end, its forecasts are not; kept when not given. May be changed."
     )
+
+    @model_validator(mode="after")
+    def _of_a_country(self) -> "TrainingJobSpec":
+        check_place(self.country, self.subdivision)
+        return self
 
 
 class ProgressStatus(KubernetesModel):
@@ -115,5 +137,11 @@ def to_job_spec(spec: TrainingJobSpec) -> JobSpec:
             columns=Columns(**dict(reading.columns)) if reading.columns is not None else Columns(),
             date_format=reading.date_format,
             decimal=reading.decimal,
+            layout=reading.layout or Layout.LONG,
+            time_zone=reading.time_zone,
+            cut_over_hour=reading.cut_over_hour or 0,
         ),
+        country=spec.country,
+        subdivision=spec.subdivision,
+        calendar=spec.calendar,
     )

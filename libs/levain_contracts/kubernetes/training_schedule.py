@@ -7,6 +7,7 @@ from pydantic import Field, StringConstraints
 
 from levain_contracts.kubernetes.base import Conditions, Generation, KubernetesModel, ResourceName, Time
 from levain_contracts.kubernetes.training_job import TrainingJobSpec
+from levain_contracts.reading import TimeZone
 
 KIND = "TrainingSchedule"
 PLURAL = "trainingschedules"
@@ -18,7 +19,6 @@ MAX_RECENT_TIMES = 32
 MAX_STARTING_DEADLINE_SECONDS = 31 * 24 * 3600
 
 CronText = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z*,/#-]+( [0-9A-Za-z*,/#-]+){4}$", max_length=100)]
-ZoneName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}$", max_length=64)]
 HistoryLimit = Annotated[int, Field(ge=0, le=MAX_HISTORY)]
 
 
@@ -34,7 +34,7 @@ class Template(KubernetesModel):
 
 class TrainingScheduleSpec(KubernetesModel):
     schedule: CronText = Field(description="Five cron fields: minute, hour, day of the month, month, day of the week.")
-    time_zone: ZoneName = Field("UTC", description="The time zone of the schedule, by its IANA name, such as Europe/Paris.")
+    time_zone: TimeZone = Field("UTC", description="The time zone of the schedule, by its IANA name, such as Europe/Paris.")
     concurrency_policy: ConcurrencyPolicy = Field(
         ConcurrencyPolicy.FORBID,
         description="What happens to a time whose predecessor still runs. Forbid waits for its end, Replace deletes it, Allow runs both.",

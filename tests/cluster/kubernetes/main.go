@@ -1,7 +1,8 @@
-// The parts of a Kubernetes control plane in one program: the first argument names the one to run, the rest are its own.
+// The parts of Kubernetes in one program: the first argument names the one to run, the rest are its own.
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 
@@ -11,11 +12,14 @@ import (
 	kubectl "k8s.io/kubectl/pkg/cmd"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllers "k8s.io/kubernetes/cmd/kube-controller-manager/app"
+	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
+	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
+	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
 )
 
 func main() {
 	if len(os.Args) < 2 {
-		exit("expected etcd, kube-apiserver, kube-controller-manager or kubectl")
+		exit("expected etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubelet, kube-proxy or kubectl")
 	}
 	name := os.Args[1]
 	os.Args = append([]string{name}, os.Args[2:]...)
@@ -26,6 +30,12 @@ func main() {
 		run(apiserver.NewAPIServerCommand())
 	case "kube-controller-manager":
 		run(controllers.NewControllerManagerCommand())
+	case "kube-scheduler":
+		run(scheduler.NewSchedulerCommand())
+	case "kubelet":
+		run(kubelet.NewKubeletCommand(context.Background()))
+	case "kube-proxy":
+		run(proxy.NewProxyCommand())
 	case "kubectl":
 		run(kubectl.NewDefaultKubectlCommand())
 	default:
