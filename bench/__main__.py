@@ -3,17 +3,22 @@
 import argparse
 import sys
 
-from bench import fanout, gateway, job, memory, operator, viewers, workers
+from bench import fanout, forecast, forecast_end_to_end, forecast_stack, gateway, job, memory, observed, operator, reading, viewers, workers
 from bench.report import Ratio, show
 
 BENCHES = {
     "job": job.run,
     "workers": workers.run,
+    "forecast": forecast.run,
+    "forecast_stack": forecast_stack.run,
+    "forecast_end_to_end": forecast_end_to_end.run,
     "fanout": fanout.run,
     "gateway": gateway.run,
     "viewers": viewers.run,
     "memory": memory.run,
+    "observed": observed.run,
     "operator": operator.run,
+    "reading": reading.run,
 }
 
 

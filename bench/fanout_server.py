@@ -3,27 +3,17 @@
 import asyncio
 import json
 import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
-from pathlib import Path
 
 import uvloop
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
-from pydantic import SecretStr
 
+from bench.live_service import event, live_service
+from bench.sockets import Target
 from levain_asgi.server import AsgiServer
-from levain_broker.memory import MemoryBroker
 from levain_contracts import frames
-from levain_contracts.claims import TrustedIssuer, sign
-from levain_contracts.events import Event, ProductData, encode
-from levain_contracts.ids import product_id
-from levain_contracts.resources import DatasetRef, JobSpec
-from levain_training.service import TrainingService
-from levain_training.settings import Settings
-from levain_training.store import jobs
-from levain_training.store.engine import make_engine, migrate
+from levain_contracts.events import Event, encode
 
 _PAUSE_SECONDS = 0.02  # longer than the moment in which the service joins frames
 _SETTLE_SECONDS = 0.5  # what is buffered still costs
@@ -31,40 +21,14 @@ _SETTLE_SECONDS = 0.5  # what is buffered still costs
 Publish = Callable[[Event], Awaitable[None]]
 
 
-def event(seq: int) -> Event:
-    data = ProductData(
-        product_id=product_id(None, f"Baguette {seq}"),
-        product=f"Baguette {seq}",
-        status="trained",
-        products_completed=seq,
-        products_failed=0,
-        total_products=1000,
-    )
-    return Event("bench", "bench", seq + 1, datetime.now(UTC), 20, data)
-
-
 async def levain(count: int) -> None:
-    """The real service: broker, consumer, hub, sockets. No viewer is told apart from another."""
-    issuer = TrustedIssuer(issuer="bench", secret=SecretStr("a secret that is only for this benchmark"))
-    with tempfile.TemporaryDirectory() as folder:
-        url = f"sqlite:///{Path(folder) / 'levain.db'}"
-        engine = make_engine(url)
-        migrate(engine)
-        engine.dispose()
-        broker = MemoryBroker()
-        service = TrainingService(Settings(url, (issuer,), level_seconds=3600), broker)
-        await service.start()
-        spec = JobSpec(dataset=DatasetRef(name="none"))
-        # Suspended, so that no analyst takes it.
-        await service.store.write(jobs.create, "bench", "bench", spec, {"suspended": True}, time.time())
+    """The real service. No viewer is told apart from another."""
+    async with live_service() as live:
 
         async def publish(one: Event) -> None:
-            await broker.publish_event(one.type.value, encode(one))
+            await live.broker.publish_event(one.type.value, encode(one))
 
-        path = "/api/v1/tenants/bench/training/jobs/bench/live"
-        await measure(service.port, path, sign(issuer, tenant_id="bench", subject="bench"), '"snapshot"', publish, count)
-        await service.stop(0)
-        await broker.close()
+        await measure(live.target, publish, count)
 
 
 async def plain(count: int) -> None:
@@ -89,12 +53,12 @@ async def plain(count: int) -> None:
 
     server = AsgiServer(app, "127.0.0.1", 0, ws="websockets-sansio", ws_per_message_deflate=False)
     await server.start()
-    await measure(server.port, "/live", "none", '"snapshot"', publish, count)
+    await measure(Target(server.port, "/live", "none", '"snapshot"'), publish, count)
     await server.stop()
 
 
-async def measure(port: int, path: str, token: str, first: str, publish: Publish, count: int) -> None:
-    print(json.dumps({"port": port, "path": path, "token": token, "first": first}), flush=True)
+async def measure(target: Target, publish: Publish, count: int) -> None:
+    print(json.dumps(target._asdict()), flush=True)
     seq = 0
     while burst := await asyncio.to_thread(sys.stdin.readline):
         before = time.process_time()

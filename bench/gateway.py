@@ -27,7 +27,7 @@ from levain_training.wire import text_frame
 
 VIEWERS, WARM_UP, MESSAGES = 100, 20, 600
 BURSTS = (1, 8)
-_HELLO = "hello"
+HELLO = "hello"
 _EVENT_TIMEOUT = struct.pack("ll", 30, 0)  # seconds and microseconds
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -36,7 +36,7 @@ _Figures = dict[int, float]  # by the size of the bursts
 
 def run(rounds: int) -> list[Ratio]:
     ours, theirs = list[_Figures](), list[_Figures]()
-    greeting = text_frame(_HELLO.encode())
+    greeting = text_frame(HELLO.encode())
     with tempfile.TemporaryDirectory() as name:
         for _ in range(rounds):
             with Upstream(greeting) as upstream, _pumps(upstream.port) as proxy:
@@ -56,16 +56,12 @@ def run(rounds: int) -> list[Ratio]:
 
 
 def _messages_per_cpu_second(upstream: Upstream, proxy: Running) -> _Figures:
-    target = proxy.viewer(_HELLO)
-    viewers = [connect(target) for _ in range(VIEWERS)]
-    for viewer in viewers:
-        viewer.setblocking(True)
-        viewer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _EVENT_TIMEOUT)
-    _forward(upstream, viewers, WARM_UP, 1)
+    viewers = watching(proxy)
+    forward(upstream, viewers, WARM_UP, 1)
     figures = {}
     for burst in BURSTS:
         before = _cpu_seconds(proxy.process.pid)
-        _forward(upstream, viewers, MESSAGES, burst)
+        forward(upstream, viewers, MESSAGES, burst)
         figures[burst] = MESSAGES * VIEWERS / (_cpu_seconds(proxy.process.pid) - before)
     for viewer in viewers:
         viewer.close()
@@ -73,7 +69,16 @@ def _messages_per_cpu_second(upstream: Upstream, proxy: Running) -> _Figures:
     return figures
 
 
-def _forward(upstream: Upstream, viewers: list[socket.socket], messages: int, burst: int) -> None:
+def watching(proxy: Running) -> list[socket.socket]:
+    target = proxy.viewer(HELLO)
+    viewers = [connect(target) for _ in range(VIEWERS)]
+    for viewer in viewers:
+        viewer.setblocking(True)
+        viewer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _EVENT_TIMEOUT)
+    return viewers
+
+
+def forward(upstream: Upstream, viewers: list[socket.socket], messages: int, burst: int) -> None:
     """The last viewer first: who waits for each in turn is woken by each, and takes the CPU from the process that is measured."""
     data = _product_frame() * burst
     for _ in range(messages // burst):

@@ -43,11 +43,11 @@ async def _run(folder: Path, rounds: int) -> list[Ratio]:
     one, two, whole, bare = [], [], [], []
     try:
         for i in range(rounds):
-            two.append(await _job(stack, few, f"two-{i}"))
-            whole.append(await _job(stack, many, f"many-{i}"))
+            two.append(await job_seconds(stack, few, f"two-{i}"))
+            whole.append(await job_seconds(stack, many, f"many-{i}"))
             bare.append(direct(tasks))
             await stack.workers[1].stop()
-            one.append(await _job(stack, few, f"one-{i}"))
+            one.append(await job_seconds(stack, few, f"one-{i}"))
             await stack.workers[1].start()
     finally:
         await stack.stop()
@@ -57,7 +57,7 @@ async def _run(folder: Path, rounds: int) -> list[Ratio]:
     ]
 
 
-async def _job(stack: ScaledStack, csv: Path, job_id: str) -> float:
+async def job_seconds(stack: ScaledStack, csv: Path, job_id: str, model: str = MODEL) -> float:
     """Seconds from the start of the job to its terminal frame at a viewer."""
     headers = {"Authorization": f"Bearer {stack.token('bench')}"}
     base = f"{stack.url}/api/v1/tenants/bench/training"
@@ -65,7 +65,7 @@ async def _job(stack: ScaledStack, csv: Path, job_id: str) -> float:
         with csv.open("rb") as file:
             await ok(session.post(f"{base}/datasets/{csv.stem}", data=file))
         started = time.perf_counter()
-        await ok(session.put(f"{base}/jobs/{job_id}", json={"dataset": {"name": csv.stem}, "model": MODEL}))
+        await ok(session.put(f"{base}/jobs/{job_id}", json={"dataset": {"name": csv.stem}, "model": model}))
         async with session.ws_connect(f"{base}/jobs/{job_id}/live", protocols=[PROTOCOL]) as socket:
             last: dict[str, Any] = [message.json() async for message in socket][-1]
         assert last["type"] == "completed", last

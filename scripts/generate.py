@@ -3,7 +3,8 @@
 import sys
 from pathlib import Path
 
-from scripts import make_asyncapi, make_operator_docs
+from scripts import make_asyncapi, make_chart_docs, make_metrics_docs, make_monitoring, make_operator_docs, make_page_contracts
+from scripts.drift import keep
 
 import levain.tokens
 import levain_gateway.settings
@@ -49,14 +50,12 @@ ones (`name=module:PLAN`, parted by commas).
 
 
 def main() -> int:
-    check = "--check" in sys.argv[1:]
-    text = settings_text()
-    if not check:
-        SETTINGS.write_text(text, encoding="utf-8")
-    elif not SETTINGS.is_file() or SETTINGS.read_text(encoding="utf-8") != text:
-        print("docs/settings.md differs from the code: run make docs", file=sys.stderr)
-        return 1
-    return int(make_asyncapi.main()) or make_operator_docs.main()
+    """Says all that differs."""
+    makers = (
+        *(make_asyncapi.main, make_operator_docs.main, make_chart_docs.main, make_page_contracts.main),
+        *(make_metrics_docs.main, make_monitoring.main),
+    )
+    return max(keep(SETTINGS, settings_text(), "the code"), *(make() for make in makers))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 """Writes the tables of docs/operator.md from the models and the operator's words. With `--check` it exits 1 where one differs."""
 
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+from scripts.drift import keep, with_blocks
 
 from levain_contracts.kubernetes.training_job import TrainingJobSpec, TrainingJobStatus
 from levain_contracts.kubernetes.training_schedule import TrainingScheduleSpec, TrainingScheduleStatus
@@ -105,26 +105,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
 }
 
 
-def filled(page: str) -> str:
-    """The page with each block between its marks made again. Raises ValueError where a mark is missing."""
-    for name, make in BLOCKS.items():
-        block = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        if len(block.findall(page)) != 1:
-            raise ValueError(f"docs/operator.md needs the marks of {name} once")
-        body = make().replace("\\", "\\\\")
-        page = block.sub(rf"\g<1>{body}\g<2>", page)
-    return page
-
-
 def main() -> int:
-    page = TARGET.read_text(encoding="utf-8")
-    text = filled(page)
-    if "--check" not in sys.argv[1:]:
-        TARGET.write_text(text, encoding="utf-8")
-    elif text != page:
-        print("docs/operator.md differs from the code: run make docs", file=sys.stderr)
-        return 1
-    return 0
+    return keep(TARGET, with_blocks(TARGET, BLOCKS), "the code")
 
 
 if __name__ == "__main__":

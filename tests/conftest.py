@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from tests.chart.kit import helm
 from tests.cluster import control_plane
+from tests.monitoring import prometheus
+from tests.node import parts
 
 from levain.scaled import postgres as postgres_server
 from levain.scaled import rabbitmq as rabbitmq_server
@@ -23,6 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for marker, missing, required in (
         ("servers", _missing_servers(), "LEVAIN_TEST_REQUIRE_SERVERS"),
         ("cluster", _missing_cluster(), "LEVAIN_TEST_REQUIRE_CLUSTER"),
+        ("node", _missing_node(items), "LEVAIN_TEST_REQUIRE_NODE"),
         ("chart", None if helm() else "helm not found (make helm)", "LEVAIN_TEST_REQUIRE_HELM"),
     ):
         if missing is None or os.environ.get(required):
@@ -34,11 +37,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _missing_servers() -> str | None:
     missing = [name for name, server in (("RabbitMQ", rabbitmq_server), ("PostgreSQL", postgres_server)) if server.found() is None]
-    return f"{' and '.join(missing)} not installed (apt-get install rabbitmq-server postgresql)" if missing else None
+    missing += ["Prometheus"] if prometheus.missing() else []
+    return f"{' and '.join(missing)} not installed (apt-get install rabbitmq-server postgresql prometheus)" if missing else None
 
 
 def _missing_cluster() -> str | None:
     return None if control_plane.binary() or os.environ.get(control_plane.EXISTING) else "run `make kube` first"
+
+
+def _missing_node(items: list[pytest.Item]) -> str | None:
+    """Looked for where a test needs it: it takes a moment."""
+    needed = any(item.get_closest_marker("node") for item in items)
+    return parts.missing() if needed and not os.environ.get(control_plane.EXISTING) else None
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from levain.backtest_command import backtest
 from levain.errors import BadInput, ExitCode
 
 if TYPE_CHECKING:
@@ -39,6 +40,15 @@ Patience = Annotated[
 ]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, max=256, help="Products trained at once; by default one a CPU.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print every frame as one line of JSON, and nothing else, on standard output.")]
+ServiceLevel = Annotated[
+    float | None,
+    typer.Option("--service-level", help="Say how many to bake so that a day's demand is covered with this probability, such as 0.85."),
+]
+Cost = Annotated[float | None, typer.Option("--cost", help="With --price, instead of --service-level: what one piece costs.")]
+Price = Annotated[float | None, typer.Option("--price", help="What one piece sells for.")]
+Prices = Annotated[
+    Path | None, typer.Option("--prices", metavar="FILE", help="Costs and prices by product: a CSV file product,cost,price[,shop].")
+]
 DATA_DIR = Path(".levain")
 
 
@@ -59,6 +69,12 @@ def up(
         int | None,
         typer.Option("--workers", min=1, max=256, help="Products trained at once; by default one a CPU, with --scale 3 processes."),
     ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            "--metrics", help="host:port of /metrics, or off; by default a free port of 127.0.0.1. With --scale each has its own."
+        ),
+    ] = None,
     scale: Annotated[bool, typer.Option("--scale", help="As separate processes, on RabbitMQ and PostgreSQL.")] = False,
     broker_url: Annotated[
         str | None, typer.Option("--broker-url", help="With --scale: a RabbitMQ that runs already (LEVAIN_BROKER_URL).")
@@ -71,19 +87,25 @@ def up(
     from levain.datadir import DataDir
     from levain_settings import readers
 
-    try:
-        address = readers.listen(listen)
-    except ValueError as error:
-        raise BadInput(f"--listen {listen!r}: {error}") from None
+    def address_of(option: str, given: str) -> "Listen":
+        try:
+            return readers.listen(given)
+        except ValueError as error:
+            raise BadInput(f"{option} {given!r}: {error}") from None
+
+    address = address_of("--listen", listen)
     out, folder = _screen().out, DataDir(data_dir)
     if scale:
+        if metrics is not None:
+            raise BadInput("--metrics goes without --scale, where each process has a port of its own")
         _up_scaled(folder, address, workers, broker_url, database_url, out)
     elif broker_url or database_url:
         raise BadInput("--broker-url and --database-url go with --scale")
     else:
         from levain.up import up as run_up
 
-        _run_embedded(lambda: run_up(folder, address, workers, out, os.environ), log_level="info")
+        told_at = None if metrics == "off" else address_of("--metrics", metrics or "127.0.0.1:0")
+        _run_embedded(lambda: run_up(folder, (address, told_at), workers, out, os.environ), log_level="info")
 
 
 @app.command()
@@ -99,6 +121,10 @@ def train(
     tenant: Tenant = None,
     horizon: Annotated[int, typer.Option("--horizon", min=1, max=MAX_HORIZON_DAYS, help="Days to forecast.")] = 14,
     forecasts: Annotated[Path | None, typer.Option("--forecasts", help="Write all forecasts to this CSV file.")] = None,
+    service_level: ServiceLevel = None,
+    cost: Cost = None,
+    price: Price = None,
+    prices: Prices = None,
     as_json: AsJson = False,
     model: Annotated[str, typer.Option("--model", help="Trainer; `auto` is the default one.")] = "auto",
     max_failed_products: Annotated[
@@ -112,11 +138,29 @@ def train(
     product_column: Annotated[str | None, typer.Option("--product-column", help="The file's name for the product.")] = None,
     quantity_column: Annotated[str | None, typer.Option("--quantity-column", help="The file's name for the quantity.")] = None,
     shop_column: Annotated[str | None, typer.Option("--shop-column", help="The file's name for the shop.")] = None,
+    layout: Annotated[
+        str, typer.Option("--layout", help="long: a row per day and product; day_columns or product_columns: a wide file.")
+    ] = "long",
+    time_zone: Annotated[
+        str | None, typer.Option("--time-zone", help="Times with an offset are converted to this zone, such as Europe/Paris.")
+    ] = None,
+    cut_over_hour: Annotated[
+        int, typer.Option("--cut-over-hour", min=0, max=12, help="A sale before this hour belongs to the day before.")
+    ] = 0,
+    country: Annotated[str | None, typer.Option("--country", help="Whose public holidays count, such as DE.")] = None,
+    subdivision: Annotated[str | None, typer.Option("--subdivision", help="The part of the country, such as BY.")] = None,
+    calendar: Annotated[
+        Path | None,
+        typer.Option(
+            "--calendar", exists=True, dir_okay=False, readable=True, help="A CSV of closings, openings and labels: date,status,label."
+        ),
+    ] = None,
     dataset: Annotated[str | None, typer.Option("--dataset", help="Name of the dataset; by default after the file.")] = None,
     patience: Patience = 60.0,
     workers: Workers = None,
 ) -> None:
     """Train a sales file and watch it live; without --url on an embedded stack that lives as long as the run."""
+    from levain.levels import levels
     from levain.training import train as run_train
     from levain.training import training
 
@@ -124,6 +168,8 @@ def train(
         file,
         dataset,
         forecasts,
+        calendar,
+        levels(service_level, cost, price, prices),
         horizon_days=horizon,
         model=model,
         max_failed_products=max_failed_products,
@@ -132,7 +178,12 @@ def train(
             "columns": {"date": date_column, "product": product_column, "quantity": quantity_column, "shop": shop_column},
             "date_format": date_format,
             "decimal": decimal,
+            "layout": layout,
+            "time_zone": time_zone,
+            "cut_over_hour": cut_over_hour,
         },
+        country=country,
+        subdivision=subdivision,
     )
     screen = _screen(as_json=as_json)
     if url:
@@ -163,23 +214,31 @@ def watch(
 def forecast(
     product: Annotated[str, typer.Argument(metavar="PRODUCT", help="The product's name, or its id.")],
     shop: Annotated[str | None, typer.Option("--shop", help="Which shop, where several sell it.")] = None,
+    service_level: ServiceLevel = None,
+    cost: Cost = None,
+    price: Price = None,
+    prices: Prices = None,
     url: Url = None,
     token: Token = None,
     tenant: Tenant = None,
     data_dir: DataDirOption = DATA_DIR,
     patience: Patience = 60.0,
 ) -> None:
-    """Draw a product's newest forecast."""
+    """Draw a product's newest forecast, and say how many to bake."""
     from levain.forecasting import show_forecast
+    from levain.levels import levels
 
-    out = _screen().out
+    out, wished = _screen().out, levels(service_level, cost, price, prices)
     url, token = _stack(url, token, tenant, data_dir)
 
     async def show(api: "Api", _: "Contact") -> int:
-        await show_forecast(api, product, shop, out)
+        await show_forecast(api, product, shop, out, wished)
         return ExitCode.COMPLETED
 
     _run_client(url, token, tenant, patience, show)
+
+
+app.command()(backtest)
 
 
 @app.command()

@@ -74,9 +74,10 @@ class Api:
         query = {"limit": str(PAGE)} | ({"after": after} if after else {}) | ({} if after_seq is None else {"after_seq": str(after_seq)})
         return _read(ProductPage, await self._call("GET", f"/jobs/{job_id}/products", query, patient=patient))
 
-    async def save_forecasts(self, job_id: str, sink: BinaryIO) -> None:
+    async def save_forecasts(self, job_id: str, sink: BinaryIO, *, quartiles: bool = False) -> None:
         """Writes the job's forecasts as CSV to `sink`, from its start anew at each try."""
-        await self._call("GET", f"/jobs/{job_id}/forecasts.csv", sink=sink)
+        query = {"quartiles": "true"} if quartiles else None
+        await self._call("GET", f"/jobs/{job_id}/forecasts.csv", query, sink=sink)
 
     async def forecast_sources(self, name: str) -> list[ForecastSource]:
         """The series of that product name that have a forecast; at most one page."""

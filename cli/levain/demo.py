@@ -13,6 +13,7 @@ from levain.contact import Contact
 from levain.errors import ExitCode
 from levain.forecasting import drawing, sales_of, with_history
 from levain.formatting import series_name
+from levain.page import link, page_folder
 from levain.shipped import SAMPLE
 from levain.summary import best_seller, outcome, read_forecasts, score_lines, table
 from levain.target import DEFAULT_TENANT, target
@@ -25,14 +26,19 @@ TOKEN_HOURS = 24
 
 async def demo(screen: Screen, environment: Mapping[str, str], *, model: str, workers: int | None) -> int:
     with tempfile.TemporaryDirectory(prefix="levain-", ignore_cleanup_errors=True) as folder:
-        async with embedded.running(Path(folder), workers=workers, sample=SAMPLE, warm=model) as stack:
+        page = page_folder(environment)
+        async with embedded.running(Path(folder), workers=workers, sample=SAMPLE, warm=model, page=page) as stack:
             contact = Contact()
             token = stack.token(DEFAULT_TENANT, hours=TOKEN_HOURS)
+            if page is not None:
+                screen.say(f"page  {link(stack.url, token)}")
             async with connected(target(stack.url, token, DEFAULT_TENANT, environment), contact) as api:
                 job = await _train_sample(api, screen, contact, model)
             screen.say("")
             screen.say(f"open  {stack.url}/")
             screen.say(f"token {token}")
+            if page is not None:
+                screen.say(f"page  {link(stack.url, token)}")
             if screen.out.terminal:
                 await _stay(screen)
             return exit_code(job)

@@ -58,7 +58,9 @@ def report_lines(report: DataReport) -> list[str]:
     shops = f" in {plural(report.shops, 'shop')}" if report.shops > 1 else ""
     rows = f"{report.rows_used:,} of {report.rows_read:,} rows used"
     head = f"read as {report.format}: {rows}, {plural(report.products, 'product')}{shops}{span}"
-    return [head, *map(_repair, report.repairs), *map(_skipped, report.skipped), *(f"note: {note}" for note in report.notes)]
+    clipped = [f"{report.winsorised.code}: {report.winsorised.message}"] if report.winsorised else []
+    notes = (f"note: {note}" for note in report.notes)
+    return [head, *map(_repair, report.repairs), *clipped, *map(_skipped, report.skipped), *notes]
 
 
 def _repair(repair: Repair) -> str:

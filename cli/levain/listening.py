@@ -14,6 +14,6 @@ def reached_at(host: str) -> str:
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # compared, not bound
 
 
-def cant_listen(listen: Listen, error: OSError) -> BadInput:
+def cant_listen(listen: Listen, error: OSError, option: str = "--listen") -> BadInput:
     why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
-    return BadInput(f"can't listen on {written(*listen)}: {why}; choose another address by --listen")
+    return BadInput(f"can't listen on {written(*listen)}: {why}; choose another address by {option}")

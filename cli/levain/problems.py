@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pydantic import ValidationError
 
 from levain.errors import BadInput, ContactLost
+from levain_contracts.ids import REQUEST_ID_HEADER, is_request_id
 from levain_contracts.model import clip
 from levain_contracts.resources import Problem
 
@@ -25,7 +26,7 @@ def judge(status: int, headers: Mapping[str, str], body: bytes, url: str) -> Non
     if 200 <= status < 300:
         return
     if status in _PASSING:
-        raise Passing(f"{url} answered {status}{_tail(body)}", _retry_after(headers))
+        raise Passing(f"{url} answered {status}{_tail(body)}{_request(headers)}", _retry_after(headers))
     if status == 407:
         raise ContactLost(f"the proxy on the way to {url} wants credentials of its own")
     if status == 401:
@@ -47,6 +48,12 @@ def _line(status: int, body: bytes, url: str) -> str:
 def _tail(body: bytes) -> str:
     problem = _problem(body)
     return f": {clip(problem.detail or problem.title)}" if problem else ""
+
+
+def _request(headers: Mapping[str, str]) -> str:
+    """What whoever runs the stack finds in its logs."""
+    request_id = headers.get(REQUEST_ID_HEADER, "")
+    return f" (request {request_id})" if is_request_id(request_id) else ""
 
 
 def _problem(body: bytes) -> Problem | None:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from levain.datadir import DataDir
 from levain.output import Output
+from levain.page import link
 from levain.target import DEFAULT_TENANT
 from levain.tokens import configured_secret
 
@@ -29,10 +30,13 @@ def owned(data_dir: DataDir, environment: Mapping[str, str]) -> Iterator[str]:
         yield secret or data_dir.secret_or_new()
 
 
-async def stay(data_dir: DataDir, stack: Stack, urls: list[str], out: Output) -> None:
-    """Until it is cancelled; other commands on this machine find the stack by its folder."""
+async def stay(data_dir: DataDir, stack: Stack, urls: list[str], out: Output, *, page: bool) -> None:
+    """Until it is cancelled; other commands on this machine find the stack by its folder. `page`: whether it serves one."""
     with data_dir.announced(stack.url):
         for url in urls:
             out.line(f"open  {url}/")
-        out.line(f"token {stack.token(DEFAULT_TENANT, hours=TOKEN_HOURS)}")
+        token = stack.token(DEFAULT_TENANT, hours=TOKEN_HOURS)
+        out.line(f"token {token}")
+        if page:
+            out.line(f"page  {link(stack.url, token)}")
         await asyncio.Event().wait()

@@ -11,23 +11,28 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
+from levain.baking import save_forecasts
 from levain.bars import BarsView
 from levain.client import Api, connected
 from levain.contact import Contact
 from levain.errors import BadInput, ExitCode
 from levain.jsonl import JsonView
+from levain.levels import Levels
 from levain.live import LiveJob
 from levain.outfile import check_writable, replacing
 from levain.output import Output
 from levain.plain import PlainView
 from levain.summary import outcome_lines
 from levain.target import target
-from levain_contracts.ids import is_id
+from levain_contracts.ids import MAX_ID_CHARS, is_id
 from levain_contracts.jobs import JobState
 from levain_contracts.resources import Job, JobSpec
 
 # A job that ended for one of these before its data was read says nothing against the data.
 _NOT_THE_DATA = frozenset({"cancelled", "deadline_exceeded", "analysis_failed", "dataset_deleted"})
+
+
+_CALENDAR = "-calendar"  # behind the name of the sales, as the name under which their calendar is uploaded
 
 
 class Screen(NamedTuple):
@@ -48,17 +53,30 @@ class Training(NamedTuple):
     dataset: str
     spec: JobSpec
     forecasts: Path | None = None
+    calendar: Path | None = None
+    levels: Levels | None = None
 
 
-def training(file: Path, dataset: str | None, forecasts: Path | None, **spec: object) -> Training:
+def training(
+    file: Path,
+    dataset: str | None,
+    forecasts: Path | None,
+    calendar: Path | None = None,
+    levels: Levels | None = None,
+    **spec: object,
+) -> Training:
     """Checked before anything starts. Raises `BadInput` that names the option."""
     name = dataset_name(file) if dataset is None else dataset
     if not is_id(name):
         raise BadInput(f"--dataset {name!r}: a name has 1 to 63 lower-case letters, digits and dashes")
     if forecasts is not None:
         check_writable(forecasts)
+    elif levels is not None:
+        raise BadInput("how many to bake is written to a file: name it by --forecasts")
+    if calendar is not None:
+        spec["calendar"] = f"{name[: MAX_ID_CHARS - len(_CALENDAR)]}{_CALENDAR}"
     try:
-        return Training(file, name, JobSpec.model_validate({"dataset": {"name": name}, **spec}), forecasts)
+        return Training(file, name, JobSpec.model_validate({"dataset": {"name": name}, **spec}), forecasts, calendar, levels)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise BadInput(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
@@ -76,6 +94,8 @@ def new_job_id() -> str:
 
 async def train(api: Api, asked: Training, screen: Screen, contact: Contact) -> int:
     await api.upload(asked.dataset, asked.file)
+    if asked.calendar is not None and asked.spec.calendar is not None:
+        await api.upload(asked.spec.calendar, asked.calendar)
     job_id = new_job_id()
     await api.put_job(job_id, asked.spec)
     screen.say(f"job {job_id}")
@@ -83,10 +103,12 @@ async def train(api: Api, asked: Training, screen: Screen, contact: Contact) -> 
     _refuse_bad_data(job, asked.file)
     if job.state is JobState.COMPLETED and asked.forecasts is not None:
         with replacing(asked.forecasts) as file:
-            await api.save_forecasts(job_id, file)
+            remarks = await save_forecasts(api, job_id, file, asked.levels)
     await conclude(api, job, screen, reported=reported)
     if job.state is JobState.COMPLETED and asked.forecasts is not None:
         screen.say(f"forecasts written to {asked.forecasts}")
+        for remark in remarks:
+            screen.say(remark)
     return exit_code(job)
 
 
@@ -138,6 +160,7 @@ def _refuse_bad_data(job: Job, file: Path) -> None:
 def _as_options(message: str) -> str:
     """The API's names of reading options as this command spells them."""
     message = re.sub(r"\bcolumns\.(date|product|quantity|shop)\b", r"--\1-column", message)
+    message = re.sub(r"\bset layout to\b", "set --layout", message)
     return re.sub(r"\bset decimal\b", "set --decimal", re.sub(r"\bdate_format\b", "--date-format", message))
 
 

@@ -1,6 +1,5 @@
 """What every connection of one gateway shares: its settings, its collaborators, and the decision about a request."""
 
-import uuid
 from dataclasses import dataclass, field
 
 from levain_contracts.claims import TokenRefused
@@ -35,7 +34,3 @@ class Gate:
         except TokenRefused:
             return Refusal.TOKEN_INVALID
         return admit(head.method, found, claims) or found
-
-
-def new_request_id() -> str:
-    return uuid.uuid4().hex

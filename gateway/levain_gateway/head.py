@@ -1,10 +1,10 @@
 """A request's head as it came in, and the headers that go on to the training service. Pure."""
 
-import re
 from collections.abc import Callable
 from typing import NamedTuple
 
 from levain_contracts.frames import BEARER_PROTOCOL_PREFIX
+from levain_contracts.ids import new_request_id, request_id_of
 
 Headers = list[tuple[bytes, bytes]]
 _HOP_BY_HOP = frozenset(
@@ -13,7 +13,6 @@ _HOP_BY_HOP = frozenset(
     b"upgrade http2-settings expect".split()
 )
 _OURS_TO_SAY = frozenset((b"authorization", b"forwarded", b"host", b"x-real-ip", b"x-request-id"))
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
 
 
 class Head(NamedTuple):
@@ -43,9 +42,8 @@ class Head(NamedTuple):
         return bool(self.all(b"transfer-encoding")) or (bool(lengths) and lengths[0].strip() != b"0")
 
 
-def request_id(head: Head, make: Callable[[], str]) -> str:
-    given = head.all(b"x-request-id")
-    return given[0].decode() if len(given) == 1 and _REQUEST_ID.match(given[0]) else make()
+def request_id(head: Head, make: Callable[[], str] = new_request_id) -> str:
+    return request_id_of(head.all(b"x-request-id"), make)
 
 
 def forwarded(head: Head, token: str | None, request_id: str) -> Headers:

@@ -9,7 +9,7 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from levain_gateway.gate import Gate, new_request_id
+from levain_gateway.gate import Gate
 from levain_gateway.head import Head, request_id
 from levain_gateway.tunnel import Tunnel
 
@@ -46,7 +46,7 @@ class GatewayHttp(H11Protocol):
         self._stop_timer()
         self.connections.discard(self)
         head = self._request_head()
-        tunnel = Tunnel(self._gate, request_id(head, new_request_id))
+        tunnel = Tunnel(self._gate, request_id(head))
         self.transport.set_protocol(tunnel)
         tunnel.begin(self.transport, head, self.conn.trailing_data[0])
 

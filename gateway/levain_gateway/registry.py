@@ -3,15 +3,30 @@
 import asyncio
 import random
 from collections import Counter
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 _GRACE_SECONDS = 2.0  # behind the window, for peers that answer late: the close takes at most one, a frame amid which it fell another
 _LEAST_RETRY_WINDOW_MS = 1000
 
 
+class Flow(NamedTuple):
+    """What went through a tunnel since it was asked last, and whether its client reads too slowly now."""
+
+    frames: int
+    bytes_down: int
+    bytes_up: int
+    slow: bool
+
+
+class FlowMetrics(Protocol):
+    def tunnelled(self, *, frames: int, bytes_down: int, bytes_up: int) -> None: ...
+    def slow_clients(self, count: int) -> None: ...
+
+
 class Ending(Protocol):
     def restart(self, retry_ms: int) -> None: ...
     def abort(self) -> None: ...
+    def settle(self) -> Flow: ...
 
 
 class Tunnels:
@@ -48,6 +63,13 @@ class Tunnels:
                 del self._by_tenant[tenant_id]
         if not self._present:
             self._empty.set()
+
+    def settle(self, metrics: FlowMetrics) -> None:
+        """Tells what went through all since the last time: counting each frame as it comes would cost more than passing it on."""
+        flows = [tunnel.settle() for tunnel in self._present]
+        frames, down, up, slow = (sum(column) for column in zip(*flows, strict=True)) if flows else (0, 0, 0, 0)
+        metrics.tunnelled(frames=frames, bytes_down=down, bytes_up=up)
+        metrics.slow_clients(slow)
 
     def retry_ms(self) -> int:
         """When to come back: anywhere in the window, so that not all come at once."""

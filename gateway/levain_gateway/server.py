@@ -16,6 +16,7 @@ from levain_jwks import Fetch
 from levain_jwks.verifier import TokenVerifier
 
 _READINESS_SECONDS = 2.0
+_SETTLE_SECONDS = 1.0  # well below a usual scrape's interval of 15 to 60
 _HTTP_GRACE_SECONDS = 2
 _MAX_HTTP_CONNECTIONS = 16_384  # beside the live sockets, most of them idle; over it uvicorn answers 503
 _KEEP_ALIVE_SECONDS = 75  # longer than the 60 s of usual load balancers: who closes first must not be the one that is sent a POST
@@ -51,13 +52,18 @@ class GatewayServer:
         except OSError:
             await self._close()
             raise
-        self._background = [asyncio.create_task(self._verifier.run()), asyncio.create_task(self._watch_upstream())]
+        self._background = [
+            asyncio.create_task(self._verifier.run()),
+            asyncio.create_task(self._watch_upstream()),
+            asyncio.create_task(self._settle()),
+        ]
         self.port = self._server.port
         _log.info("the gateway listens", extra={"port": self.port})
 
     async def stop(self, drain_window_seconds: float | None = None) -> None:
         """Readiness goes false, live sockets close with 1012 spread over the window (the setting's, unless given), HTTP in flight ends."""
         window = self._settings.drain_seconds if drain_window_seconds is None else drain_window_seconds
+        self.metrics.drain_began()
         await self.gate.tunnels.drain(window)
         await self._server.stop()
         await self.gate.tunnels.drain(0)  # those that came between the drain and the end of listening
@@ -74,7 +80,13 @@ class GatewayServer:
     async def _watch_upstream(self) -> None:
         while True:
             self.gate.upstream_ready = await self._proxy.upstream_is_ready(_READINESS_SECONDS)
+            self.metrics.upstream_is(ready=self.gate.upstream_ready)
             await asyncio.sleep(_READINESS_SECONDS)
+
+    async def _settle(self) -> None:
+        while True:
+            await asyncio.sleep(_SETTLE_SECONDS)
+            self.gate.tunnels.settle(self.metrics)
 
     def _asgi_server(self) -> AsgiServer:
         return AsgiServer(

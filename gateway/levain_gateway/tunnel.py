@@ -6,6 +6,7 @@ downstream. Ending: a close frame between two frames, our side shut, a short wai
 
 import asyncio
 import logging
+import secrets
 import time
 from collections.abc import Callable
 from enum import Enum, auto
@@ -19,6 +20,7 @@ from levain_gateway.gate import Gate
 from levain_gateway.handshake import BadAnswer
 from levain_gateway.head import Head
 from levain_gateway.refusals import OF_UPSTREAM_STATUS, TABLE, Refusal
+from levain_gateway.registry import Flow
 from levain_gateway.sockets import tune
 from levain_gateway.upstream import UpstreamLeg
 
@@ -50,10 +52,13 @@ class Tunnel(asyncio.Protocol):
     """Takes a client's transport over at `begin`. `request_id` is that of the log line at the end."""
 
     __slots__ = (
+        "_began_at",
         "_boundary",
         "_bytes_down",
         "_bytes_up",
+        "_client_full",
         "_code",
+        "_connection_id",
         "_gate",
         "_leg",
         "_opened_at",
@@ -61,6 +66,7 @@ class Tunnel(asyncio.Protocol):
         "_phase",
         "_refusal",
         "_request_id",
+        "_settled",
         "_tenant_id",
         "_timer",
         "_transport",
@@ -71,18 +77,21 @@ class Tunnel(asyncio.Protocol):
     def __init__(self, gate: Gate, request_id: str) -> None:
         self._gate = gate
         self._request_id = request_id
+        self._connection_id = secrets.token_hex(8)
         self._phase = _Phase.OPENING
         self._opening: _Opening | None = None
         self._leg: UpstreamLeg | None = None
-        self._upstream_full = False
+        self._upstream_full = self._client_full = False
         self._boundary = FrameBoundary()
         self._waiting_close: tuple[int, str] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._began_at = time.monotonic()
         self._opened_at: float | None = None
         self._code: int | None = None
         self._refusal: Refusal | None = None
         self._tenant_id = ""
         self._bytes_down = self._bytes_up = 0
+        self._settled = (0, 0, 0)
 
     def begin(self, transport: asyncio.Transport, head: Head, early: bytes) -> None:
         """`early`: what the client sent right behind its request."""
@@ -105,10 +114,12 @@ class Tunnel(asyncio.Protocol):
             self._leg.write(data)
 
     def pause_writing(self) -> None:
+        self._client_full = True
         if self._leg is not None:
             self._leg.pause_reading(True)
 
     def resume_writing(self) -> None:
+        self._client_full = False
         if self._leg is not None:
             self._leg.pause_reading(False)
 
@@ -176,6 +187,14 @@ class Tunnel(asyncio.Protocol):
     def abort(self) -> None:
         self._transport.abort()
 
+    def settle(self) -> Flow:
+        """What went through since the last time."""
+        if self._opened_at is None:
+            return Flow(0, 0, 0, slow=False)
+        before, self._settled = self._settled, (self._boundary.frames, self._bytes_down, self._bytes_up)
+        frames, down, up = (now - then for now, then in zip(self._settled, before, strict=True))
+        return Flow(frames, down, up, self._client_full)
+
     # Opening.
 
     async def _open(self, head: Head) -> None:
@@ -189,7 +208,7 @@ class Tunnel(asyncio.Protocol):
         except BadAnswer as bad:
             self._fail(Refusal.UPSTREAM_UNAVAILABLE, "answer", str(bad))
         except Exception:
-            _log.exception("a live socket could not be opened", extra={"request_id": self._request_id})
+            _log.exception("a live socket could not be opened", extra=self._names())
             self._transport.abort()
 
     async def _decide(self, head: Head) -> None:
@@ -226,14 +245,14 @@ class Tunnel(asyncio.Protocol):
         self._transport.write(switching)
         self._phase = _Phase.OPEN
         self._opened_at = time.monotonic()
-        self._gate.metrics.connection_opened()
+        self._gate.metrics.connection_opened(self._opened_at - self._began_at)
         if early:
             self.data_received(early)
         leg.start()
 
     def _refuse(self, refusal: Refusal) -> None:
         """Accepted only to be closed: a browser can't see the status of a refused upgrade."""
-        self._gate.metrics.refused(refusal)
+        self._gate.metrics.connection_refused(refusal, time.monotonic() - self._began_at)
         self._refusal = refusal
         row = TABLE[refusal]
         reason = restart_reason(self._gate.tunnels.retry_ms()) if refusal is Refusal.RESTARTING else row.title
@@ -244,7 +263,7 @@ class Tunnel(asyncio.Protocol):
 
     def _fail(self, refusal: Refusal, kind: str, why: str) -> None:
         self._gate.metrics.upstream_failed(kind)
-        _log.warning("a live socket found no upstream", extra={"request_id": self._request_id, "why": why})
+        _log.warning("a live socket found no upstream", extra=self._names() | {"why": why})
         self._refuse(refusal)
 
     # Ending.
@@ -278,15 +297,20 @@ class Tunnel(asyncio.Protocol):
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(seconds, then)
 
+    def _names(self) -> dict[str, str]:
+        """For log lines. A request's id may come from the client, who may give it to several sockets."""
+        return {"request_id": self._request_id, "connection_id": self._connection_id}
+
     def _record(self) -> None:
         opened = self._opened_at is not None
         seen = self._boundary.close_code or 1005 if self._boundary.closed else _ABNORMAL
         code = self._code if self._code is not None else seen
         if opened:
-            counted = {"frames": self._boundary.frames, "bytes_down": self._bytes_down, "bytes_up": self._bytes_up}
-            self._gate.metrics.connection_closed(code, **counted)
+            flow = self.settle()
+            self._gate.metrics.tunnelled(frames=flow.frames, bytes_down=flow.bytes_down, bytes_up=flow.bytes_up)
+            self._gate.metrics.connection_closed(code)
         seconds = round(time.monotonic() - self._opened_at, 3) if self._opened_at is not None else 0.0
         extra = {"tenant_id": self._tenant_id, "code": code, "seconds": seconds, "frames": self._boundary.frames}
-        extra |= {"bytes_down": self._bytes_down, "bytes_up": self._bytes_up, "request_id": self._request_id}
+        extra |= {"bytes_down": self._bytes_down, "bytes_up": self._bytes_up, **self._names()}
         extra |= {"refusal": self._refusal.value} if self._refusal is not None else {}
         _log.info("a live socket ended" if opened else "a live socket was refused", extra=extra)

@@ -8,10 +8,11 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import copy_context
 
 from levain_broker.errors import BrokerUnavailable
 from levain_broker.memory_server import MemoryServer, Message, Queue
-from levain_broker.ports import OnDelivery, OnEvent, OnSession
+from levain_broker.ports import OnDelivery, OnEvent, OnSession, QueueState, SessionState
 from levain_contracts.topics import WorkQueue
 
 MAX_BUFFERED_EVENTS = 10_000
@@ -36,6 +37,7 @@ class MemoryBroker:
         self._watchers: list[_Watcher] = []
         self._consumers: list[_Consumer] = []
         self._problem: str | None = None
+        self._mended = 0
         self._closed = False
         self._events_to_drop = 0
         self.events_dropped = 0
@@ -78,11 +80,20 @@ class MemoryBroker:
             await self._end_consumer(consumer)
 
     async def depth(self, queue: WorkQueue) -> int:
+        return (await self.queue_state(queue)).waiting
+
+    async def queue_state(self, queue: WorkQueue) -> QueueState:
         await self._turn()
-        return len(self._server.queues[queue])
+        found = self._server.queues[queue]
+        return QueueState(len(found), found.consumers)
 
     def problem(self) -> str | None:
         return self._problem
+
+    def session_states(self) -> list[SessionState]:
+        whats = {"publishing"} | {f"consuming {consumer.queue.name}" for consumer in tuple(self._consumers)}
+        whats |= {"watching events"} if self._watchers else set()
+        return [SessionState(what, self.up, self._mended) for what in sorted(whats)]
 
     async def close(self) -> None:
         self._closed, self._problem = True, "the broker's client is closed"
@@ -109,6 +120,7 @@ class MemoryBroker:
         if self._closed or self.up:
             return
         self._problem = None
+        self._mended += 1
         for watcher in self._watchers:
             watcher.renew()
         for consumer in self._consumers:
@@ -150,6 +162,7 @@ class _Watcher:
         self._buffer: deque[tuple[str, bytes]] = deque(maxlen=max_events)
         self._new_session = False
         self._draining = False
+        self._context = copy_context()
 
     def push(self, routing_key: str, body: bytes) -> None:
         if not self._broker.up:
@@ -182,7 +195,7 @@ class _Watcher:
     def _drain_soon(self) -> None:
         if not self._draining:
             self._draining = True
-            asyncio.get_running_loop().call_soon(self.drain)
+            asyncio.get_running_loop().call_soon(self.drain, context=self._context)
 
 
 class _Consumer:
@@ -194,6 +207,7 @@ class _Consumer:
         self._broker, self._on_delivery, self._prefetch = broker, on_delivery, prefetch
         self._unsettled: dict[int, Message] = {}
         self._callbacks: set[asyncio.Task[None]] = set()
+        self._context = copy_context()  # as with a real broker: nothing of whoever sends reaches who takes, but the message
 
     @property
     def has_room(self) -> bool:
@@ -201,7 +215,7 @@ class _Consumer:
 
     def take(self, message: Message) -> None:
         self._unsettled[message.number] = message
-        callback = asyncio.get_running_loop().create_task(self._run(_Delivery(self, message)))
+        callback = asyncio.get_running_loop().create_task(self._run(_Delivery(self, message)), context=self._context.copy())
         self._callbacks.add(callback)
         callback.add_done_callback(self._callbacks.discard)
 

@@ -33,7 +33,7 @@ class Queue:
     """Waiting messages, oldest first; overflow `reject-publish`. Bounds count what waits: `prefetch` bounds the rest."""
 
     def __init__(self, name: WorkQueue, max_messages: int, max_bytes: int, on_dead: Callable[[bytes], None] | None) -> None:
-        self._name, self._max_messages, self._max_bytes, self._on_dead = name, max_messages, max_bytes, on_dead
+        self.name, self._max_messages, self._max_bytes, self._on_dead = name, max_messages, max_bytes, on_dead
         self._waiting: list[Message] = []
         self._waiting_bytes = 0
         self._last_number = 0
@@ -42,11 +42,15 @@ class Queue:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    @property
+    def consumers(self) -> int:
+        return len(self._takers)
+
     def put(self, body: bytes) -> None:
         """Raises `QueueFull`. An empty queue takes a message of any size: else that one could never be sent."""
         too_many_bytes = self._waiting and self._waiting_bytes + len(body) > self._max_bytes
         if len(self._waiting) >= self._max_messages or too_many_bytes:
-            raise QueueFull(f"{self._name} is full: {len(self._waiting)} messages, {self._waiting_bytes} bytes wait; send it again later")
+            raise QueueFull(f"{self.name} is full: {len(self._waiting)} messages, {self._waiting_bytes} bytes wait; send it again later")
         self.put_unbounded(body)
 
     def put_unbounded(self, body: bytes) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from levain_contracts.topics import WorkQueue
 
@@ -27,6 +27,21 @@ class Delivery(Protocol):
 
     async def give_back(self) -> None:
         """Returns it to the queue. It counts as a delivery: after the limit a task is dead-lettered. Never raises."""
+
+
+class QueueState(NamedTuple):
+    """`waiting`: messages that nobody was handed yet. `consumers`: who takes from it now, in all processes."""
+
+    waiting: int
+    consumers: int
+
+
+class SessionState(NamedTuple):
+    """All sessions of one client that do the same. `renewed` counts how often one was set up again after a loss."""
+
+    what: str
+    up: bool
+    renewed: int
 
 
 OnEvent = Callable[[str, bytes], None]
@@ -67,11 +82,17 @@ class Broker(Protocol):
         an exception in it is logged and gives the message back.
         """
 
+    async def queue_state(self, queue: WorkQueue) -> QueueState:
+        """Raises `BrokerUnavailable`."""
+
     async def depth(self, queue: WorkQueue) -> int:
         """Messages that wait, unsettled ones not counted. Raises `BrokerUnavailable`."""
 
     def problem(self) -> str | None:
         """Why the broker can't be used now, in one line, or None. Readiness shows it."""
+
+    def session_states(self) -> list[SessionState]:
+        """One for each kind: `publishing`, `watching events`, `consuming <queue>`. May be called from any thread."""
 
     async def close(self) -> None:
         """Ends all sessions. What was not acknowledged goes back to its queue."""

@@ -1,6 +1,7 @@
 """The broker port on RabbitMQ 3.10 to 4.x. Publishing, consuming and watching have a connection each, so that none holds up another."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -8,7 +9,7 @@ from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import ChannelNotFoundEntity
 
 from levain_broker.errors import BrokerUnavailable
-from levain_broker.ports import PUBLISH_TIMEOUT_SECONDS, OnDelivery, OnEvent, OnSession
+from levain_broker.ports import PUBLISH_TIMEOUT_SECONDS, OnDelivery, OnEvent, OnSession, QueueState, SessionState
 from levain_broker.rabbit_consumer import Consumer
 from levain_broker.rabbit_driver import asking, quieten_driver
 from levain_broker.rabbit_events import Watcher
@@ -44,6 +45,7 @@ class RabbitBroker:
         self._options = Options(url, name, heartbeat_seconds, watchdog_seconds, max_queue_messages, max_queue_bytes, max_buffered_events)
         self._links: list[Link] = []
         self._working: dict[Session, asyncio.Task[None]] = {}
+        self._renewed: Counter[str] = Counter()  # of sessions that have ended
         self._publisher: Publisher | None = None
         self._consuming: Link | None = None
         self._closed = False
@@ -80,11 +82,14 @@ class RabbitBroker:
             await consumer.ended()
 
     async def depth(self, queue: WorkQueue) -> int:
+        return (await self.queue_state(queue)).waiting
+
+    async def queue_state(self, queue: WorkQueue) -> QueueState:
         self._refuse_if_closed()
         self._consuming = self._consuming or self._link("work")
         try:
-            async with asking(PUBLISH_TIMEOUT_SECONDS), self._consuming.channel() as channel:
-                return await _depth(channel, queue)
+            async with asking(PUBLISH_TIMEOUT_SECONDS), self._consuming.channel(declare=False) as channel:
+                return await _state(channel, queue)
         except BrokerUnavailable as error:
             raise BrokerUnavailable(f"the broker does not say how full {queue} is: {error}") from error
 
@@ -94,6 +99,13 @@ class RabbitBroker:
         if not self._working:
             return "not connected yet"
         return next((session.problem for session in self._working if session.problem is not None), None)
+
+    def session_states(self) -> list[SessionState]:
+        renewed, up = Counter(self._renewed), dict[str, bool]()
+        for session in tuple(self._working):
+            renewed[session.what] += max(session.sessions - 1, 0)
+            up[session.what] = up.get(session.what, True) and session.problem is None
+        return [SessionState(what, up.get(what, False), count) for what, count in sorted(renewed.items())]
 
     @property
     def sessions(self) -> int:
@@ -119,6 +131,7 @@ class RabbitBroker:
     async def _end(self, session: Session) -> None:
         working = self._working.pop(session, None)
         if working is not None:
+            self._renewed[session.what] += max(session.sessions - 1, 0)
             working.cancel()
             await asyncio.wait({working})
 
@@ -133,9 +146,9 @@ class RabbitBroker:
             raise BrokerUnavailable("the broker's client is closed")
 
 
-async def _depth(channel: AbstractChannel, queue: WorkQueue) -> int:
+async def _state(channel: AbstractChannel, queue: WorkQueue) -> QueueState:
     try:
-        declared = await channel.declare_queue(queue.value, passive=True)
+        declared = (await channel.declare_queue(queue.value, passive=True)).declaration_result
     except ChannelNotFoundEntity:
-        return 0
-    return declared.declaration_result.message_count or 0
+        return QueueState(0, 0)
+    return QueueState(declared.message_count or 0, declared.consumer_count or 0)

@@ -7,6 +7,7 @@ from contextlib import suppress
 from aio_pika.abc import AbstractChannel
 from aiormq.abc import AbstractChannel as Underlay
 from aiormq.abc import DeliveredMessage
+from aiormq.exceptions import ChannelNotFoundEntity
 
 from levain_broker.errors import BrokerUnavailable
 from levain_broker.ports import OnDelivery
@@ -19,6 +20,9 @@ from levain_contracts.topics import WorkQueue
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 5.0
 _CANCEL_SECONDS = 5.0
+
+# One check may come between a message's arrival and its delivery.
+_PASSED_OVER_CHECKS = 2
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +37,8 @@ class Consumer(Session):
         self._channel: Underlay | None = None
         self._tag: str | None = None
         self._callbacks: set[asyncio.Task[None]] = set()
+        self._in_hand: set[int] = set()  # delivery tags
+        self._passed_over = 0  # checks in a row
 
     async def begin(self, channel: AbstractChannel) -> None:
         self._channel = underlay = await channel.get_underlay_channel()
@@ -43,10 +49,21 @@ class Consumer(Session):
             await self.stop_taking()
 
     async def check(self, channel: AbstractChannel) -> None:
-        await (await channel.get_underlay_channel()).basic_qos(prefetch_count=self._prefetch)
+        """Where somebody else deletes the queue and declares it anew at once, RabbitMQ tells no consumer (see `GONE_SECONDS`)."""
+        try:
+            declared = await (await channel.get_underlay_channel()).queue_declare(self._queue.value, passive=True)
+        except ChannelNotFoundEntity:
+            self.queue_gone("its queue is gone")
+            return
+        passed_over = declared.message_count and self._tag is not None and len(self._in_hand) < self._prefetch
+        self._passed_over = self._passed_over + 1 if passed_over else 0
+        if self._passed_over >= _PASSED_OVER_CHECKS:
+            self.end("messages wait, and the broker hands it none")
 
     def lost(self) -> None:
         self._channel = self._tag = None
+        self._passed_over = 0
+        self._in_hand.clear()
         for callback in self._callbacks - {asyncio.current_task()}:
             callback.cancel()
 
@@ -68,6 +85,7 @@ class Consumer(Session):
         """Nothing where the session of the message is over: the broker has it again."""
         if self._channel is not message.channel or message.delivery_tag is None:
             return
+        self._in_hand.discard(message.delivery_tag)
         try:
             async with asking():
                 if back:  # from RabbitMQ 4.3 on a `basic.nack` does not count as a delivery, and a killer task would come back for ever
@@ -78,8 +96,11 @@ class Consumer(Session):
             log.debug("settled too late: it comes again", exc_info=True)
 
     async def _take(self, message: DeliveredMessage) -> None:
+        self._passed_over = 0
         if not self._takes_more:  # it was on its way
             return await self.settle(message, back=True)
+        if message.delivery_tag is not None:
+            self._in_hand.add(message.delivery_tag)
         callback = asyncio.create_task(self._run(_Delivery(self, message)))
         self._callbacks.add(callback)
         callback.add_done_callback(self._callbacks.discard)

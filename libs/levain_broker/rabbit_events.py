@@ -38,6 +38,10 @@ class Watcher(Session):
     async def check(self, channel: AbstractChannel) -> None:
         await (await channel.get_underlay_channel()).basic_qos(prefetch_count=0)
 
+    def queue_gone(self, why: str) -> None:
+        """The next one has another name: nobody can take it for this one, and events are missed until it is there."""
+        self.end(why)
+
     async def _take(self, message: DeliveredMessage) -> None:
         self._hand_over(self._on_event, message.routing_key or "", message.body)
 

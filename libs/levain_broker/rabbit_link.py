@@ -51,6 +51,9 @@ class _Connection(aio_pika.Connection):
         self.transports = _Transports(url.scheme)
         self.kwargs["transport_factory"] = self.transports
 
+    def __del__(self) -> None:
+        """Not the driver's, which makes a coroutine on whatever thread collects the connection; `Link` has closed or aborted it."""
+
 
 class Link:
     """Sessions share it, each with a channel of its own."""
@@ -62,13 +65,14 @@ class Link:
         self._connection: _Connection | None = None
 
     @asynccontextmanager
-    async def channel(self, **options: Any) -> AsyncIterator[AbstractChannel]:
-        """Its topology is declared: a queue that somebody deleted is there again. Raises `BrokerUnavailable`."""
+    async def channel(self, *, declare: bool = True, **options: Any) -> AsyncIterator[AbstractChannel]:
+        """`declare`: the topology first, so that a queue that somebody deleted is there again. Raises `BrokerUnavailable`."""
         async with self._connecting:
             connection = self._open() or await self._connect()
             try:
                 async with asking(CONNECT_SECONDS):
-                    await self._declare(connection)
+                    if declare:
+                        await self._declare(connection)
                     channel = await connection.channel(**options)
             except rabbit_topology.DeclaredOtherwise:
                 raise
@@ -109,7 +113,6 @@ class Link:
                 await connection.connect()
         except BaseException as error:
             connection.transports.abort()
-            await _close(connection)
             if isinstance(error, BrokerUnavailable):
                 raise BrokerUnavailable(f"{self._where()} can't be used: {error}") from error
             raise
@@ -130,8 +133,6 @@ class Link:
 
 
 async def _close(connection: _Connection) -> None:
-    if connection.transport is None:
-        return
     with suppress(BrokerUnavailable):
         async with asking():
             await connection.close()

@@ -78,7 +78,7 @@ class Publisher(Session):
             await opened.publish(message, routing_key, mandatory=mandatory)
         except PublishError:
             missing = f"the queue {routing_key} is not there"
-            self.end(missing)  # the next session declares it, where this user may
+            self.queue_gone(missing)
             raise BrokerUnavailable(missing) from None
         except DeliveryError:
             raise QueueFull(f"{routing_key} is full; send it again later") from None

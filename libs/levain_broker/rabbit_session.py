@@ -18,6 +18,10 @@ LONGEST_PAUSE_SECONDS = 2.0
 # How soon it is noticed that the broker takes messages again.
 STOPPED_SECONDS = 0.5
 
+# RabbitMQ's channels learn some 10 ms after its end that a queue is gone. One that finds it declared anew by then takes it for the same
+# (`handle_consuming_queue_down_or_eol`): its consumer is not cancelled, and what it is handed gets lost on the way until the channel ends.
+GONE_SECONDS = 1.0
+
 log = logging.getLogger(__name__)
 
 
@@ -26,13 +30,17 @@ class Stopped(BrokerUnavailable):
 
 
 class Session(ABC):
-    """`run` is for ever. `problem` is None while the session works; `sessions` counts how often it was set up."""
+    """`run` is for ever. `problem` is None while the session works; `sessions` counts how often it was set up.
+
+    `what` says what it is for.
+    """
 
     def __init__(self, link: Link, what: str, watchdog_seconds: float) -> None:
-        self._link, self._what, self._watchdog_seconds = link, what, watchdog_seconds
+        self._link, self.what, self._watchdog_seconds = link, what, watchdog_seconds
         self._over: asyncio.Future[Any] | None = None
         self._doubt = asyncio.Event()
         self._told: str | None = None
+        self._rest_seconds = 0.0
         self.problem: str | None = f"{what}: not connected yet"
         self.sessions = 0
 
@@ -68,13 +76,14 @@ class Session(ABC):
                 self.lost()
             self._tell(self._named(why))
             pause_seconds = FIRST_PAUSE_SECONDS if self.sessions > before else min(pause_seconds * 2, LONGEST_PAUSE_SECONDS)
-            await asyncio.sleep(pause_seconds * random.uniform(0.5, 1.0))  # noqa: S311  # spreads load, hides nothing
+            await asyncio.sleep(self._rest_seconds + pause_seconds * random.uniform(0.5, 1.0))  # noqa: S311  # spreads load, hides nothing
+            self._rest_seconds = 0.0
 
     async def _live(self, channel: AbstractChannel) -> str:
         """Returns why the session is over."""
         underlay = await channel.get_underlay_channel()
         self._over = over = asyncio.get_running_loop().create_future()
-        underlay.on_consumer_cancel_callbacks.add(lambda _: self.end("the broker cancelled the consumer: its queue is gone"))
+        underlay.on_consumer_cancel_callbacks.add(lambda _: self.queue_gone("the broker cancelled the consumer: its queue is gone"))
         closing = underlay.closing
         closing.add_done_callback(lambda done: self.end(_why_closed(done)))
         async with asking(2 * ANSWER_SECONDS):
@@ -111,6 +120,11 @@ class Session(ABC):
         if self._over is not None and not self._over.done():
             self._over.set_result(why)
 
+    def queue_gone(self, why: str) -> None:
+        """The next session declares it, where this user may, after `GONE_SECONDS`."""
+        self._rest_seconds = GONE_SECONDS
+        self.end(why)
+
     def doubt(self, why: str) -> None:
         """Checks now and not only at the watchdog's next turn; until then there is a problem."""
         if self.problem is None:
@@ -118,7 +132,7 @@ class Session(ABC):
         self._doubt.set()
 
     def _named(self, why: str) -> str:
-        return f"{self._what}: {why}"
+        return f"{self.what}: {why}"
 
     def _tell(self, problem: str | None) -> None:
         """Once for each change: a broker that is away for an hour is one line."""
@@ -126,7 +140,7 @@ class Session(ABC):
         if problem != self._told:
             self._told = problem
             if problem is None:
-                log.info("broker session begun", extra={"session": self._what})
+                log.info("broker session begun", extra={"session": self.what})
             else:
                 log.warning("no broker session: %s", problem)
 

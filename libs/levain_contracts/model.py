@@ -2,7 +2,8 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
 
 from levain_contracts.ids import ID_PATTERN, MAX_ID_CHARS
 
@@ -31,6 +32,11 @@ class Resource(BaseModel):
     """Over HTTP: lenient about how a value is spelt, strict about names and bounds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def camel(name: str) -> AliasChoices:
+    """A field that may be written as its name or in camel case, as in the TrainingJob resource."""
+    return AliasChoices(name, to_camel(name))
 
 
 def clip(text: str, limit: int = MAX_MESSAGE_CHARS) -> str:

@@ -30,6 +30,8 @@ class Skipped(Wire):
 
 
 class DataReport(Wire):
+    """`winsorised`: days that training sees clipped to what is usual; the series keep them."""
+
     dataset: Name | None = None
     dataset_version: Annotated[int, Field(ge=1)] | None = None
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
@@ -42,5 +44,6 @@ class DataReport(Wire):
     first_date: date | None = None
     last_date: date | None = None
     repairs: Annotated[tuple[Repair, ...], Field(max_length=50)] = ()
+    winsorised: Repair | None = None
     skipped: Annotated[tuple[Skipped, ...], Field(max_length=50)] = ()
     notes: Annotated[tuple[Message, ...], Field(max_length=20)] = ()

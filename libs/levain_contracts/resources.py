@@ -3,16 +3,16 @@
 from datetime import datetime
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import AliasChoices, Field, model_validator
+from pydantic import Field, model_validator
 
 from levain_contracts.claims import Role
 from levain_contracts.events import Failures
 from levain_contracts.frames import Stage
 from levain_contracts.jobs import JobState, ProductState
-from levain_contracts.model import Code, Count, Id, Message, Name, Percent, Resource, Seq
+from levain_contracts.model import Code, Count, Id, Message, Name, Percent, Resource, Seq, camel
 from levain_contracts.reading import ReadingOptions
 from levain_contracts.report import DataReport
-from levain_contracts.tasks import MAX_HORIZON_DAYS, Forecast, Scores
+from levain_contracts.tasks import MAX_HORIZON_DAYS, Forecast, Scores, Series
 
 DEFAULT_HORIZON_DAYS = 14
 DEFAULT_MODEL = "auto"
@@ -21,13 +21,16 @@ MAX_SELECTED_PRODUCTS = 10_000
 
 Uri = Annotated[str, Field(min_length=1, max_length=2000)]
 SelectedProducts = Annotated[tuple[Name, ...], Field(min_length=1, max_length=MAX_SELECTED_PRODUCTS)]
+Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$", max_length=2)]
+Subdivision = Annotated[str, Field(pattern=r"^[A-Za-z0-9À-ɏ ()'.-]+$", max_length=40)]
 HorizonDays = Annotated[int, Field(ge=1, le=MAX_HORIZON_DAYS)]
+ServiceLevel = Annotated[float, Field(gt=0, lt=1)]
 DeadlineSeconds = Annotated[int, Field(ge=1, le=MAX_ACTIVE_DEADLINE_SECONDS)]
 
 
-def _camel(name: str) -> AliasChoices:
-    head, *rest = name.split("_")
-    return AliasChoices(name, head + "".join(word.capitalize() for word in rest))
+def check_place(country: str | None, subdivision: str | None) -> None:
+    if subdivision is not None and country is None:
+        raise ValueError("a subdivision needs its country")
 
 
 class DatasetRef(Resource):
@@ -46,16 +49,26 @@ class DatasetRef(Resource):
 class JobSpec(Resource):
     """What to train. `products`: names or product ids; None means all of them.
 
+    `country` (ISO 3166-1 alpha-2) and `subdivision` say which days are public holidays. `calendar`: the name of an uploaded dataset
+    of closings, openings and labelled days (date, status, label); its latest version is taken when the sales are read.
     A field may be written as here or in camel case, as in the TrainingJob resource.
     """
 
     dataset: DatasetRef
     products: SelectedProducts | None = None
-    horizon_days: HorizonDays = Field(DEFAULT_HORIZON_DAYS, validation_alias=_camel("horizon_days"))
+    horizon_days: HorizonDays = Field(DEFAULT_HORIZON_DAYS, validation_alias=camel("horizon_days"))
     model: Code = DEFAULT_MODEL
-    max_failed_products: Count | None = Field(None, validation_alias=_camel("max_failed_products"))
-    active_deadline_seconds: DeadlineSeconds | None = Field(None, validation_alias=_camel("active_deadline_seconds"))
+    max_failed_products: Count | None = Field(None, validation_alias=camel("max_failed_products"))
+    active_deadline_seconds: DeadlineSeconds | None = Field(None, validation_alias=camel("active_deadline_seconds"))
     reading: ReadingOptions = ReadingOptions()
+    country: Country | None = None
+    subdivision: Subdivision | None = None
+    calendar: Id | None = None
+
+    @model_validator(mode="after")
+    def _of_a_country(self) -> "JobSpec":
+        check_place(self.country, self.subdivision)
+        return self
 
 
 class Job(Resource):
@@ -100,8 +113,18 @@ class Product(Resource):
     scores: Scores | None = None
 
 
+class ProductDetail(Product):
+    """One product of a job with its sales. `history` is None where there is too little of it to learn from."""
+
+    history: Series | None = None
+    forecast: Forecast | None = None
+
+
 class ProductForecast(Resource):
-    """The newest forecast that there is. `age_seconds` counts from the end of the job that made it."""
+    """The newest forecast that there is. `age_seconds` counts from the end of the job that made it.
+
+    `quantity`: for the `service_level` that was asked for, units that cover each day's demand with this probability.
+    """
 
     product_id: Id
     product: Name
@@ -111,6 +134,8 @@ class ProductForecast(Resource):
     age_seconds: Annotated[float, Field(ge=0)]
     forecast: Forecast
     scores: Scores
+    service_level: ServiceLevel | None = None
+    quantity: list[float] | None = None
 
 
 class ForecastSource(Resource):

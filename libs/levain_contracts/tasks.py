@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
+from levain_contracts.ids import MAX_REQUEST_ID_CHARS, REQUEST_ID_PATTERN
 from levain_contracts.model import Code, Id, Message, Name, Wire
 
 MAX_BATCH_PRODUCTS = 256
@@ -13,6 +14,7 @@ MAX_HORIZON_DAYS = 365
 MAX_HISTORY_DAYS = 20_000
 
 BatchNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]
+RequestId = Annotated[str, Field(pattern=REQUEST_ID_PATTERN, max_length=MAX_REQUEST_ID_CHARS)]
 Units = Annotated[float, Field(ge=-1e12, le=1e12)]
 Score = Annotated[float, Field(ge=-1e6, le=1e6)]
 
@@ -27,18 +29,40 @@ class Series(Wire):
     values: Annotated[list[Units | None], Field(max_length=MAX_HISTORY_DAYS)]
 
 
+class MarkedDay(Wire):
+    """A public holiday, or a day that the tenant's calendar names."""
+
+    date: date
+    label: Name
+
+
+Days = Annotated[list[date], Field(max_length=MAX_HISTORY_DAYS)]
+
+
 class ShopCalendar(Wire):
-    """Days on which a whole shop sold nothing between its first and its last sale."""
+    """What is known of a shop's days.
+
+    `closed`: between its first and its last sale the whole shop sold nothing. `given_closed` and `given_open`: what the tenant's
+    calendar says, of the days to come as well; a past day of `given_closed` has no sales. `holidays`: from the first day of history
+    to the end of the horizon, in order; a day may have several labels.
+    """
 
     shop: Name | None = None
-    closed: Annotated[list[date], Field(max_length=MAX_HISTORY_DAYS)] = Field(default_factory=list)
+    closed: Days = Field(default_factory=list)
+    given_closed: Days = Field(default_factory=list)
+    given_open: Days = Field(default_factory=list)
+    holidays: Annotated[list[MarkedDay], Field(max_length=MAX_HISTORY_DAYS)] = Field(default_factory=list)
 
 
 class TrainingTask(Wire):
-    """A batch. `alone` marks the second chance of a product whose worker or child process died."""
+    """A batch. `alone` marks the second chance of a product whose worker or child process died.
+
+    `request_id` names the request that started the job, for logs; None where a version before this one wrote the job or the task.
+    """
 
     tenant_id: Id
     job_id: Id
+    request_id: RequestId | None = None
     batch: BatchNumber
     alone: bool = False
     model: Code
@@ -49,18 +73,32 @@ class TrainingTask(Wire):
     series: Annotated[list[Series], Field(min_length=1, max_length=MAX_BATCH_PRODUCTS)]
 
 
+DayUnits = Annotated[list[Units], Field(min_length=1, max_length=MAX_HORIZON_DAYS)]
+
+
 class Forecast(Wire):
-    """Units per day from `start` on, one entry a day in each list; the interval is meant to hold 80 % of the days."""
+    """Units per day from `start` on, one entry a day in each list.
+
+    `lo80` and `hi80` are the 10 % and 90 % quantiles of a day's sales, and `q25`, `q50`, `q75` those between. Workers always send
+    these three; forecasts of version 0.1 have none.
+    """
 
     start: date
-    mean: Annotated[list[Units], Field(min_length=1, max_length=MAX_HORIZON_DAYS)]
-    lo80: Annotated[list[Units], Field(min_length=1, max_length=MAX_HORIZON_DAYS)]
-    hi80: Annotated[list[Units], Field(min_length=1, max_length=MAX_HORIZON_DAYS)]
+    mean: DayUnits
+    lo80: DayUnits
+    hi80: DayUnits
+    q25: DayUnits | None = None
+    q50: DayUnits | None = None
+    q75: DayUnits | None = None
 
     @model_validator(mode="after")
     def _same_days(self) -> "Forecast":
-        if not len(self.mean) == len(self.lo80) == len(self.hi80):
-            raise ValueError("mean, lo80 and hi80 need one entry a day each")
+        quartiles = (self.q25, self.q50, self.q75)
+        given = [days for days in quartiles if days is not None]
+        if len(given) not in (0, len(quartiles)):
+            raise ValueError("q25, q50 and q75 come together or not at all")
+        if len(set(map(len, (self.mean, self.lo80, self.hi80, *given)))) > 1:
+            raise ValueError("mean, lo80, hi80, q25, q50 and q75 need one entry a day each")
         return self
 
 
@@ -131,5 +169,10 @@ def _decode(model: type[M], body: bytes) -> M:
     try:
         return model.model_validate_json(body, extra="ignore")
     except ValidationError as error:
-        first: Any = error.errors(include_url=False, include_input=False)[0]
-        raise UnreadableWork(f"{'.'.join(map(str, first['loc'])) or 'body'}: {first['msg']}") from error
+        raise UnreadableWork(complaint(error)) from error
+
+
+def complaint(error: ValidationError) -> str:
+    """Its first error with the field's place."""
+    first: Any = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'body'}: {first['msg']}"

@@ -1,6 +1,7 @@
 """Links to a real RabbitMQ that are cut, go silent or come back, and those who wait on them meanwhile."""
 
 import asyncio
+import gc
 from contextlib import suppress
 
 import pytest
@@ -12,8 +13,10 @@ from yarl import URL
 
 from levain.scaled.rabbitmq import RabbitMQ
 from levain_broker.errors import BrokerUnavailable, QueueFull
-from levain_broker.rabbit import RabbitBroker
+from levain_broker.rabbit import MAX_BUFFERED_EVENTS, MAX_QUEUE_BYTES, MAX_QUEUE_MESSAGES, RabbitBroker
 from levain_broker.rabbit_consumer import Consumer
+from levain_broker.rabbit_driver import quieten_driver
+from levain_broker.rabbit_link import Link, Options
 
 pytestmark = pytest.mark.servers
 
@@ -32,6 +35,36 @@ def test_sends_that_are_cancelled_harm_no_other(amqp_url: str) -> None:
             assert (broker.problem(), broker.sessions) == (None, 1)
             assert await depth(broker, RESULTS) > 200
 
+    run(scenario)
+
+
+@pytest.mark.parametrize("how", ["cut", "dropped"])
+def test_a_connection_that_is_lost_leaves_nothing_to_close_to_whatever_thread_collects_it(amqp_url: str, how: str) -> None:
+    """As one that never came about: see `test_rabbit_refused`."""
+    kept: list[AbstractChannel] = []
+
+    def forget() -> None:
+        kept.clear()  # each holds its connection
+        gc.collect()
+
+    async def scenario() -> None:
+        async with proxying(URL(amqp_url).port or 5672) as proxy:
+            address = str(URL(amqp_url).with_port(proxy.port))
+            link = Link(Options(address, "lost", 10, 2, MAX_QUEUE_MESSAGES, MAX_QUEUE_BYTES, MAX_BUFFERED_EVENTS), "publishing")
+            for _ in range(4):
+                with suppress(BrokerUnavailable):  # of a connection that is cut, once or twice
+                    async with link.channel() as channel:
+                        kept.append(channel)
+                        del channel
+                        if how == "cut":
+                            proxy.cut()
+                        else:
+                            link.drop()
+            assert len(kept) > 1
+            await link.close()
+            await asyncio.to_thread(forget)
+
+    quieten_driver()
     run(scenario)
 
 
@@ -160,3 +193,26 @@ def test_work_outlives_a_node_that_is_killed(rabbitmq: RabbitMQ) -> None:
     rabbitmq.control("set_permissions", "-p", "to/outlive", "guest", ".*", ".*", ".*")
     run(scenario)
     rabbitmq.control("delete_vhost", "to/outlive")
+
+
+def test_a_queue_that_is_deleted_and_declared_anew_at_once_is_consumed_again(rabbitmq: RabbitMQ) -> None:
+    """RabbitMQ 3.10 tells no consumer of it, and what it hands them gets lost."""
+
+    async def scenario() -> None:
+        await empty(rabbitmq.url)
+        async with client(rabbitmq.url, "one") as one, client(rabbitmq.url, "other") as other:
+            hands = Hands()
+            async with one.consume(TASKS, hands.take, prefetch=1), other.consume(TASKS, hands.take, prefetch=1):
+                for turn in range(2):
+                    await until(lambda: one.problem() is None and other.problem() is None)
+                    await asyncio.to_thread(rabbitmq.control, "delete_queue", TASKS.value)
+                    async with client(rabbitmq.url, "third") as third:
+                        for n in range(4):
+                            await third.send(TASKS, b"%d of %d" % (n, turn))
+                    left = {b"%d of %d" % (n, turn) for n in range(4)}
+                    while left:
+                        delivery = await hands.next()
+                        left.discard(delivery.body)
+                        await delivery.ack()
+
+    run(scenario)

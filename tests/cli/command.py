@@ -38,7 +38,8 @@ class Ran(NamedTuple):
 def environment(more: Mapping[str, str] = NOTHING) -> dict[str, str]:
     """What a user's shell has, without anything of ours or of a proxy's."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYTHONPATH", "LV_SHIM") if name in os.environ}
-    return kept | {"LEVAIN_EXTRA_TRAINERS": ALL_TRAINERS, "PYTHONUTF8": "1", **more}
+    # Whether the page was built in this checkout is not to matter.
+    return kept | {"LEVAIN_EXTRA_TRAINERS": ALL_TRAINERS, "LEVAIN_STATIC_DIR": "off", "PYTHONUTF8": "1", **more}
 
 
 def start(

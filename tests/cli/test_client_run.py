@@ -94,6 +94,25 @@ def test_the_forecasts_can_go_to_a_pipe(stack: Up) -> None:
     assert "Brot,2024-02-05," in ran.error
 
 
+def test_how_many_to_bake_is_a_column_of_the_file_and_of_a_forecast(stack: Up) -> None:
+    (stack.folder / "prices.csv").write_text("product;cost;price\nBrot;0,30;1,20\nBrötli;0,2;1\n", encoding="utf-8")
+    asked = ("--forecasts", "bake.csv", "--prices", "prices.csv")
+    ran = stack.run("train", "base.csv", "--model", "instant", *asked)
+    assert ran.code == 0, ran.error
+    out = list(csv.DictReader((stack.folder / "bake.csv").read_text(encoding="utf-8").splitlines()))
+    assert list(out[0]) == ["product", "date", "mean", "lo80", "hi80", "q25", "q50", "q75", "quantity"]
+    assert all(float(r["quantity"]) == float(r["q75"]) for r in out if r["product"] == "Brot")
+    assert {r["quantity"] for r in out if r["product"] == "Croissant"} == {""}
+    assert ran.lines[-2].startswith("no price for 1 product (Croissant)")
+    assert "Brötli" in ran.lines[-1]
+    drawn = stack.run("forecast", "Brot", "--service-level", "0.75")
+    assert drawn.code == 0
+    assert all("  bake " in line for line in drawn.lines[-14:])
+    assert "  bake " not in "".join(stack.run("forecast", "Brot").lines)
+    nothing_said = stack.run("forecast", "Croissant", "--prices", "prices.csv")
+    assert (nothing_said.code, "Croissant" in nothing_said.error) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -104,6 +123,9 @@ def test_the_forecasts_can_go_to_a_pipe(stack: Up) -> None:
         (("train", "base.csv", "--dataset", "A B"), "--dataset"),
         (("train", "base.csv", "--forecasts", "no/such/folder.csv"), "--forecasts"),
         (("train", "base.csv", "--forecasts", "data"), "--forecasts"),
+        (("train", "base.csv", "--service-level", "0.8"), "--forecasts"),
+        (("train", "base.csv", "--forecasts", "o.csv", "--service-level", "85"), "--service-level"),
+        (("train", "base.csv", "--forecasts", "o.csv", "--prices", "base.csv"), "base.csv, line 1"),
         (("train", "base.csv", "--model", "nope"), "nope"),
         (("train", "base.csv", "--product-column", "nope"), "nope"),
         (("train", "empty.csv"), "empty"),

@@ -9,7 +9,7 @@ from levain_contracts.events import AnalysisData, CompletedData, Event, EventDat
 from levain_contracts.model import MAX_MESSAGE_CHARS, MAX_NAME_CHARS, MAX_PRODUCTS, MAX_SEQ
 from levain_contracts.report import DataReport, Repair, Skipped
 from levain_contracts.tasks import FailedProduct as FailedResult
-from levain_contracts.tasks import Forecast, ResultChunk, Scores, Series, ShopCalendar, TrainedProduct, TrainingTask
+from levain_contracts.tasks import Forecast, MarkedDay, ResultChunk, Scores, Series, ShopCalendar, TrainedProduct, TrainingTask
 
 _ID_CHARS = string.ascii_lowercase + string.digits
 _CHARS = st.characters(exclude_categories=["Cs"])  # lone surrogates are no Unicode text: no encoder takes them
@@ -90,7 +90,8 @@ scores_of = st.none() | st.floats(-1e6, 1e6)
 def forecasts(draw: st.DrawFn) -> Forecast:
     days = draw(st.integers(1, 5))
     values = st.lists(units, min_size=days, max_size=days)
-    return Forecast(start=draw(dates), mean=draw(values), lo80=draw(values), hi80=draw(values))
+    quartiles = {name: draw(values) for name in ("q25", "q50", "q75")} if draw(st.booleans()) else {}
+    return Forecast(start=draw(dates), mean=draw(values), lo80=draw(values), hi80=draw(values), **quartiles)
 
 
 tasks = st.builds(
@@ -103,7 +104,17 @@ tasks = st.builds(
     horizon_days=st.integers(1, 365),
     dataset_sha256=hashes,
     forecast_start=dates,
-    calendars=st.lists(st.builds(ShopCalendar, shop=shops, closed=st.lists(dates, max_size=3)), max_size=2),
+    calendars=st.lists(
+        st.builds(
+            ShopCalendar,
+            shop=shops,
+            closed=st.lists(dates, max_size=3),
+            given_closed=st.lists(dates, max_size=3),
+            given_open=st.lists(dates, max_size=3),
+            holidays=st.lists(st.builds(MarkedDay, date=dates, label=names), max_size=3),
+        ),
+        max_size=2,
+    ),
     series=st.lists(
         st.builds(Series, product_id=ids, product=names, shop=shops, start=dates, values=st.lists(st.none() | units, max_size=6)),
         min_size=1,

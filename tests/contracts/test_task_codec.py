@@ -97,6 +97,16 @@ def test_a_forecast_has_one_entry_a_day_in_each_list(change: dict[str, Any]) -> 
         Forecast(**FORECAST.model_dump() | change)
 
 
+def test_a_forecast_has_all_quartiles_or_none_and_old_ones_stay_readable() -> None:
+    quartiles = {"q25": [0.5, 1.5], "q50": [1.0, 2.0], "q75": [1.5, 2.5]}
+    old = '{"start":"2024-02-05","mean":[1.0],"lo80":[0.0],"hi80":[2.0]}'
+    assert Forecast.model_validate_json(old).q50 is None
+    assert Forecast(**FORECAST.model_dump() | quartiles).q75 == [1.5, 2.5]
+    for change in ({"q25": None}, {"q50": [1.0]}):
+        with pytest.raises(ValidationError):
+            Forecast(**FORECAST.model_dump() | quartiles | change)
+
+
 @pytest.mark.parametrize("model", [{"a": math.nan}, {"a": [math.inf]}, {"a": {"b": object()}}, {1: 2}])
 def test_a_model_is_json(model: Any) -> None:
     with pytest.raises(ValidationError):

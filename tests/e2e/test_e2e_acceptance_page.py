@@ -16,5 +16,12 @@ def test_every_test_that_the_page_names_exists(page: str, least: int) -> None:
     assert missing == []
 
 
+def test_every_test_of_the_page_that_is_named_exists() -> None:
+    named = re.findall(r"`((?:e2e|tests)/[\w.]+\.tsx?)`: \"([^\"]+)\"", (ROOT / "docs" / "acceptance.md").read_text(encoding="utf-8"))
+    assert len(named) > 10
+    missing = [(file, title) for file, title in named if title not in (ROOT / "frontend" / file).read_text(encoding="utf-8")]
+    assert missing == []
+
+
 def _exists(file: Path, test: str) -> bool:
     return file.exists() and f"def {test}(" in file.read_text(encoding="utf-8")

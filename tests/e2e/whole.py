@@ -56,6 +56,7 @@ class Whole(ABC):
     """What a scenario may use on any stack. Tenants have a name of their own on each, see `tenant`; metrics count from its start."""
 
     session: aiohttp.ClientSession
+    host = "127.0.0.1"  # of the gateways
 
     @property
     @abstractmethod
@@ -83,7 +84,7 @@ class Whole(ABC):
     def client(self, tenant: str = "anna", role: Role = Role.TRAINER, *, port: int | None = None, seconds: float = 600) -> Client:
         """One tenant's caller at the gateways in turn, or at `port`; its token lives for `seconds`."""
         tenant = self.tenant(tenant)
-        base = f"http://127.0.0.1:{port or next(self._ports_in_turn)}/api/v1/tenants/{tenant}/training"
+        base = f"http://{self.host}:{port or next(self._ports_in_turn)}/api/v1/tenants/{tenant}/training"
         return Client(self.session, base, self.token(tenant, role, hours=seconds / 3600))
 
     def at_service(self, metric: str, **labels: str) -> float:
@@ -103,7 +104,7 @@ class Whole(ABC):
     @asynccontextmanager
     async def viewer_of(self, kind: type[V], job_id: str, tenant: str = "anna", port: int | None = None) -> AsyncIterator[V]:
         """The real client's loop in a task, at the gateways in turn or at `port`: it comes back after a cut."""
-        url, tenant = f"http://127.0.0.1:{port or next(self._ports_in_turn)}", self.tenant(tenant)
+        url, tenant = f"http://{self.host}:{port or next(self._ports_in_turn)}", self.tenant(tenant)
         async with connected(Target(url, self.token(tenant), tenant), Contact()) as api:
             viewing = kind(api, job_id)
             try:

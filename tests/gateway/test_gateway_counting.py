@@ -97,5 +97,5 @@ def test_an_address_that_is_taken_leaves_nothing_open() -> None:
 
 def test_two_gateways_in_one_process_count_apart() -> None:
     first, second = Metrics(), Metrics()
-    first.connection_opened()
+    first.connection_opened(0.1)
     assert second.registry.get_sample_value("levain_gateway_websockets_open") == 0

@@ -133,7 +133,8 @@ def test_viewers_of_a_replica_that_alone_has_lost_the_broker_are_told_by_the_sto
 
 def test_a_memory_alarm_stops_no_answer_and_loses_nothing(running: Running, rabbitmq: RabbitMQ) -> None:
     async def scenario(faults: Faults) -> None:
-        async with trial(faults, "alarm", PRODUCTS) as it:
+        # Longer than the others: the broker looks at its memory every 2.5 s.
+        async with trial(faults, "alarm", names(100, 0.2)) as it:
             await it.some_have_ended()
             await asyncio.to_thread(rabbitmq.alarm, True)
             try:

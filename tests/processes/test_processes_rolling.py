@@ -2,46 +2,21 @@
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass, field
 
-import aiohttp
 import pytest
 from tests.e2e.whole import until
 from tests.processes.conftest import Running
 from tests.processes.kit import HEAL_SECONDS, Faults, all_trained, back, kept_up, names
-from tests.training.harness import Client
+from tests.processes.screen import Screen
 
 from levain.scaled.member import Member
 from levain.scaled.postgres import Postgres
-from levain_contracts.closecodes import retry_ms
 
-pytestmark = pytest.mark.servers
+# The two hundred take half a minute on a quiet machine of two cores.
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(120)]
 
 VIEWERS = 200
 EVENTS_PER_SECOND = 50
-
-
-@dataclass
-class Screen:
-    """A viewer that only keeps its last frame and how its connections ended, so that two hundred fit into a test."""
-
-    client: Client
-    codes: list[int | None] = field(default_factory=list)
-    last: str = ""
-
-    async def watch(self, job_id: str) -> None:
-        while 1000 not in self.codes:
-            pause_ms = 200
-            try:
-                async with self.client.live(job_id) as socket:
-                    while (message := await socket.receive()).type is aiohttp.WSMsgType.TEXT:
-                        self.last = message.data
-                    self.codes.append(socket.close_code)
-                    if message.type is aiohttp.WSMsgType.CLOSE:
-                        pause_ms = retry_ms(message.extra or "") or pause_ms
-            except aiohttp.ClientConnectionError:
-                pass  # nobody listens yet, or who did ends amid the request
-            await asyncio.sleep(pause_ms / 1000)
 
 
 @pytest.mark.parametrize("role", ["replica", "gateway"])

@@ -11,7 +11,17 @@ import sqlalchemy as sa
 
 from levain_contracts.report import DataReport
 from levain_contracts.resources import DatasetRef, JobSpec
-from levain_contracts.tasks import FailedProduct, Forecast, ResultChunk, Scores, Series, ShopCalendar, TrainedProduct, TrainingTask
+from levain_contracts.tasks import (
+    FailedProduct,
+    Forecast,
+    ResultChunk,
+    Scores,
+    Series,
+    ShopCalendar,
+    TrainedProduct,
+    TrainingTask,
+    decode_task,
+)
 from levain_training.store import analyses, batches, jobs, products, results
 from levain_training.store.analyses import Analysis, Prepared, SkippedProduct
 from levain_training.store.batches import Taste
@@ -81,7 +91,11 @@ class Bookkeeper:
         return self.write(results.record, chunk, self.now, LEASE_SECONDS)
 
     def take(self, max_out: int = 100, tenant: str = "anna", job: str = "job", taste: Taste = BY_PRODUCT) -> list[TrainingTask]:
-        return self.write(batches.take, tenant, job, taste, max_out, self.now, LEASE_SECONDS)
+        return [decode_task(t.body) for t in self.write(batches.take, tenant, job, taste, max_out, self.now, LEASE_SECONDS)]
+
+    def take_again(self, tenant: str, job: str, batch: int) -> TrainingTask | None:
+        task = self.write(batches.take_again, tenant, job, batch, self.now, LEASE_SECONDS)
+        return None if task is None else decode_task(task.body)
 
     def row(self, tenant: str = "anna", job: str = "job") -> sa.RowMapping:
         row = self.read(jobs.find, tenant, job)

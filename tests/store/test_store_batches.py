@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from tests.store.bookkeeper import LEASE_SECONDS, Bookkeeper, analysis, chunk
 
 from levain_contracts.jobs import JobState
-from levain_contracts.tasks import MAX_BATCH_BYTES, MAX_BATCH_PRODUCTS, ResultChunk, TrainingTask, encode
-from levain_training.store import analyses, batches, jobs
+from levain_contracts.tasks import MAX_BATCH_BYTES, ResultChunk, TrainingTask, encode
+from levain_training.store import analyses, batches, jobs, tables
 from levain_training.store.batches import Taste
 
 LARGE = Taste(by_shop=False, products_per_batch=1000)
@@ -29,7 +29,7 @@ def done(task: TrainingTask) -> ResultChunk:
 
 def again(books: Bookkeeper) -> list[TrainingTask]:
     keys = books.read(batches.lapsed, books.now, 100)
-    tasks = [books.write(batches.take_again, *key, books.now, LEASE_SECONDS) for key in keys]
+    tasks = [books.take_again(*key) for key in keys]
     return [task for task in tasks if task is not None]
 
 
@@ -76,15 +76,53 @@ def test_a_batch_is_never_larger_than_the_trainer_likes_or_a_task_may_be(books: 
     books.analysed(names(2000))
     assert {len(t.series) for t in books.take(3, taste=Taste(False, 5))} == {5}
     assert [len(t.series) for t in books.take(4, taste=LARGE)] == [2000 // 8]
-    assert [len(t.series) for t in books.take(5, taste=Taste(True, 1000))] == [MAX_BATCH_PRODUCTS]
+    books.analysed(names(2000), job="by-shop")
+    assert [len(t.series) for t in books.take(100, job="by-shop", taste=BY_SHOP)] == [250] * 8
 
 
-def test_a_trainer_by_shop_gets_one_shop_a_batch_and_a_larger_shop_in_several(books: Bookkeeper) -> None:
+def test_a_trainer_by_shop_gets_a_large_shop_in_even_parts_and_small_shops_whole_and_together(books: Bookkeeper) -> None:
     shops = {name: f"shop-{i % 2}" for i, name in enumerate(names(20))} | dict.fromkeys(names(320)[20:], "big")
     books.analysed(names(321), shops=shops)
     tasks = books.take(100, taste=BY_SHOP)
-    assert [{s.shop for s in task.series} for task in tasks] == [{None}, {"big"}, {"big"}, {"shop-0"}, {"shop-1"}]
-    assert [len(task.series) for task in tasks] == [1, 256, 44, 10, 10]
+    assert [{s.shop for s in task.series} for task in tasks] == [{"big"}, {"big"}, {None, "shop-0", "shop-1"}]
+    assert [len(task.series) for task in tasks] == [150, 150, 21]
+
+
+def test_two_runs_of_a_job_give_the_same_parts_however_they_are_taken(books: Bookkeeper) -> None:
+    for job, order in (("one", names(600)), ("another", names(600)[::-1])):
+        books.analysed(order, job=job)
+    at_once = books.take(100, job="one", taste=BY_SHOP)
+    one_by_one = []
+    while tasks := books.take(1, job="another", taste=BY_SHOP):
+        books.record(chunk(products(tasks[0]), batch=tasks[0].batch, job="another"))
+        one_by_one += tasks
+    assert [products(t) for t in at_once] == [products(t) for t in one_by_one]
+    assert [len(t.series) for t in at_once] == [200, 200, 200]
+
+
+def test_many_tiny_shops_cost_few_round_trips(books: Bookkeeper) -> None:
+    shops = {name: f"shop-{i // 5:03}" for i, name in enumerate(names(1500))}
+    books.analysed(names(1500), shops=shops)
+    tasks = books.take(100, taste=BY_SHOP)
+    assert [len(t.series) for t in tasks] == [250] * 6
+    assert sum(len({s.shop for s in t.series}) for t in tasks) == 300
+
+
+def test_a_part_whose_bytes_exceed_a_task_is_cut_evenly(books: Bookkeeper) -> None:
+    books.start()
+    books.write(analyses.finish, books.claim(), "analyst", analysis(names(200), days=10_000), books.now)
+    tasks = books.take(100, taste=BY_SHOP)
+    assert [len(encode(t)) <= MAX_BATCH_BYTES for t in tasks] == [True] * len(tasks)
+    assert len(tasks) > 1
+    assert max(len(t.series) for t in tasks) - min(len(t.series) for t in tasks) <= 1
+
+
+def test_a_job_that_an_older_version_analysed_goes_out_by_shop(books: Bookkeeper) -> None:
+    shops = dict.fromkeys(names(300), "big") | {"p99998": "small", "p99999": "small"}
+    books.analysed(shops, shops=shops)
+    books.write(lambda connection: connection.execute(sa.update(tables.products).values(part=None)))
+    tasks = books.take(100, taste=BY_SHOP)
+    assert [(len(t.series), {s.shop for s in t.series}) for t in tasks] == [(256, {"big"}), (44, {"big"}), (2, {"small"})]
 
 
 def test_a_task_stays_within_its_bytes_with_series_and_calendars(books: Bookkeeper) -> None:

@@ -12,6 +12,7 @@ from tests.store.bookkeeper import BY_PRODUCT, LEASE_SECONDS, Bookkeeper, chunk,
 
 from levain_contracts.jobs import JobState
 from levain_training.store import analyses, batches, changes, jobs, live, products, results, tables
+from levain_training.store.batches import Taste
 from levain_training.store.changes import Cursor
 
 JOBS = 10_000
@@ -58,6 +59,7 @@ QUERIES: dict[str, Callable[[sa.Connection, float], Any]] = {
     "lapsed": lambda c, now: batches.lapsed(c, now + 2 * LEASE_SECONDS, 100),
     "waiting jobs": lambda c, now: batches.waiting_jobs(c, 4, now + 1, 100),
     "take": lambda c, now: batches.take(c, "anna", "waiting", BY_PRODUCT, 4, now, LEASE_SECONDS),
+    "take by shop": lambda c, now: batches.take(c, "anna", "waiting", Taste(True, 256), 4, now, LEASE_SECONDS),
     "record": lambda c, now: results.record(c, chunk(NAMES[:3], job="running"), now, LEASE_SECONDS),
     "unpublished": lambda c, now: live.unpublished(c, now + 1, 100),
     "overdue": lambda c, now: live.overdue(c, now + 2000, 100),
@@ -119,6 +121,27 @@ def test_no_query_that_is_asked_all_the_time_reads_a_whole_table(old_books: Book
         with explained(old_books) as scans:
             old_books.write(query, old_books.now)
         assert scans == []
+
+
+@pytest.mark.parametrize("by_shop", [True, False])
+def test_what_goes_out_next_is_found_without_a_sort_of_all_that_waits(books: Bookkeeper, by_shop: bool) -> None:
+    books.analysed([f"p{i:05}" for i in range(5000)])
+    books.write(lambda connection: connection.execute(sa.text("ANALYZE")))
+    used: list[str] = []
+
+    def explain(connection: sa.Connection, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if statement.startswith("SELECT products."):
+            driver: Any = connection.connection.driver_connection
+            explained = "EXPLAIN" if books.engine.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
+            used.append(str(driver.execute(f"{explained} {statement}", parameters).fetchall()))
+
+    event.listen(books.engine, "before_cursor_execute", explain)
+    books.take(1, taste=Taste(by_shop, 256))
+    event.remove(books.engine, "before_cursor_execute", explain)
+    assert used != []
+    assert [plan for plan in used if "ix_products_waiting" not in plan] == []
+    sorted_ = [plan for plan in used if "Sort" in plan or "TEMP B-TREE" in plan]
+    assert [plan for plan in sorted_ if "(part = " not in plan] == []  # one part at most
 
 
 def test_a_query_without_an_index_is_found(books: Bookkeeper) -> None:

@@ -84,9 +84,6 @@ def test_sessions_that_were_ended_while_they_were_idle_cost_no_call(postgres: Po
 
 
 def test_a_stalled_link_takes_no_thread_for_ever(postgres: Postgres, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_postgres.PatientConnection, "silence_seconds", 0.5)
-    monkeypatch.setattr(store_engine, "_QUEUE_SECONDS", 1.0)
-
     async def scenario(store: Store, proxy: CuttingProxy) -> None:
         def calls(name: str, count: int) -> list[Coroutine[Any, Any, Any]]:
             reads = [store.read(jobs.find, "anna", name) for _ in range(count)]
@@ -94,7 +91,10 @@ def test_a_stalled_link_takes_no_thread_for_ever(postgres: Postgres, database: D
 
         await asyncio.gather(*calls("before", 8))
         proxy.stall()
-        told = await asyncio.gather(*calls("meanwhile", 30), return_exceptions=True)
+        with monkeypatch.context() as short:
+            short.setattr(store_postgres.PatientConnection, "silence_seconds", 0.5)
+            short.setattr(store_engine, "_QUEUE_SECONDS", 1.0)
+            told = await asyncio.gather(*calls("meanwhile", 30), return_exceptions=True)
         assert {type(answer) for answer in told} == {StoreUnavailable}
         assert sum(thread.name.startswith("store-") for thread in threading.enumerate()) <= READERS + WRITERS
         proxy.flow()

@@ -53,6 +53,7 @@ READS: dict[Callable[..., Any], Callable[[Bookkeeper, Any], Any]] = {
     forecasts.newest: lambda b, q: b.read(q, "anna", "p1", 2000.0),
     forecasts.sources: lambda b, q: b.read(q, "anna", None, "", 100),
     forecasts.of_job_after: lambda b, q: b.read(lambda c, r: list(q(c, r, 0, 100)), b.row(job="done")),
+    products.detail: lambda b, q: b.read(q, b.row(job="done"), "p1"),
     products.list_products: lambda b, q: b.read(q, b.row(), limit=100),
     products.first_failures: lambda b, q: b.read(q, b.row()),
     products.failed_ids: lambda b, q: b.read(q, b.row()),

@@ -88,8 +88,8 @@ class Parts:
 
 
 def make_parts(url: str, broker: MemoryBroker, *, batches_out: int = 4, busy_seconds: float = 5.0, settled_seconds: float = 5.0) -> Parts:
-    store = Store(make_engine(url, busy_seconds=busy_seconds))
     metrics = Metrics()
+    store = Store(make_engine(url, busy_seconds=busy_seconds), metrics)
     publisher = EventPublisher(broker, store, metrics)
     settled = settled_seconds
     dispatcher = Dispatcher(broker, store, metrics, batches_out=batches_out, lease_seconds=LEASE_SECONDS, settled_seconds=settled)

@@ -9,6 +9,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, suppress
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,12 @@ from tests.training.parts import Parts, run
 
 from levain_broker.memory import MemoryBroker
 from levain_contracts.resources import DatasetRef
+from levain_contracts.tasks import Series
 from levain_training.analysis import Analyst
 from levain_training.analysis_child import analyse
+from levain_training.child import MAX_FRAME_BYTES
 from levain_training.children import ChildPool
+from levain_training.dataset_reader import DatasetReader, Reading
 from levain_training.settings import Settings
 from levain_training.store import datasets, jobs
 from levain_training.store import engine as store_engine
@@ -33,8 +37,8 @@ SMALL = sales_csv(["Brot", "Brezel"])
 async def analysts(parts: Parts, count: int = 1, lease_seconds: float = 30) -> AsyncIterator[tuple[ChildPool, list[Analyst]]]:
     """Running; cancelled at the end, as in a stop."""
     pool = ChildPool(max_children=count)
-    settings = Settings(database_url="", issuers=(ISSUER,), analysis_lease_seconds=lease_seconds)
-    made = [Analyst(parts.store, pool, parts.publisher, parts.dispatcher, parts.metrics, settings) for _ in range(count)]
+    reader = DatasetReader(parts.store, pool, Settings(database_url="", issuers=(ISSUER,)))
+    made = [Analyst(parts.store, reader, parts.publisher, parts.dispatcher, parts.metrics, lease_seconds) for _ in range(count)]
     running = [asyncio.create_task(analyst.run()) for analyst in made]
     try:
         yield pool, made
@@ -248,3 +252,22 @@ def test_what_a_reading_says_comes_in_messages_of_a_bounded_size(tmp_path: Path)
     assert max(len(s.get("skipped", ())) for s in said) == 1000
     assert list(said[-1]) == ["done"]
     assert len(messages[-1]) < 10_000
+
+
+def test_series_and_calendars_come_in_few_messages_that_a_frame_holds(tmp_path: Path) -> None:
+    """700 shops of one product: each has a closed day a week, and the public holidays of two years."""
+    path = tmp_path / "shops.csv"
+    days = [date(2022, 1, 3) + timedelta(days=i) for i in range(730) if i % 7]
+    lines = (f"{day},Brot,Laden {shop},{shop + day.day}\n" for day in days for shop in range(700))
+    path.write_text("date,product,shop,quantity\n" + "".join(lines))
+    messages: list[bytes] = []
+    analyse(json.dumps({"path": str(path), "reading": {}, "products": None, "country": "DE"}).encode(), messages.append)
+    reading = Reading()
+    for message in messages:
+        reading.take(message)
+    assert len(reading.series) == len(reading.calendars) == 700
+    assert {len(one.closed) for one in reading.calendars} == {104}
+    assert max(map(len, messages)) < MAX_FRAME_BYTES / 8
+    assert len(messages) < 20
+    shops = [Series.model_validate_json(one.series).shop for one in reading.series]
+    assert shops == [one.shop for one in reading.calendars]

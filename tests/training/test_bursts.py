@@ -29,7 +29,7 @@ def run(scenario: Callable[[Hub, Bursts], Coroutine[Any, Any, None]]) -> None:
     async def whole() -> None:
         hub = Hub()
         async with asyncio.timeout(20):
-            await scenario(hub, Bursts(hub))
+            await scenario(hub, Bursts(hub, lambda happened_at: None))
 
     uvloop.run(whole())
 

@@ -86,7 +86,7 @@ def test_over_its_budget_a_viewer_is_kept_the_newest_frame_only() -> None:
         viewer.offer(frame(seq))
     assert len(outlet.sent) == BUDGET_BYTES // 100 + 1
     assert viewer.behind
-    assert viewer.conflated == 100 - len(outlet.sent)
+    assert viewer.conflated == 100 - len(outlet.sent) - 1  # all but the newest, which is held
     outlet.drain()
     assert not viewer.behind
     assert outlet.sent[-1] == 100
@@ -251,3 +251,19 @@ def test_seen_is_the_newest_number_of_each_watched_job(calls: list[tuple[tuple[s
     for key, seq in calls:
         hub.deliver(key, Encoded(seq, False, b""))
     assert hub.seen() == {key: max((s for k, s in calls if k == key), default=0) for key in watched}
+
+
+@given(st.lists(st.sampled_from(("offer", "pause", "resume")), max_size=60))
+def test_each_frame_is_sent_conflated_dropped_or_held(steps: list[str]) -> None:
+    outlet = Outlet()
+    viewer = started(outlet, frame(0))
+    offered = 1
+    for seq, step in enumerate(steps, start=1):
+        if step == "offer":
+            viewer.offer(frame(seq))
+            offered += 1
+        else:
+            getattr(viewer, step)()
+        assert offered == viewer.sent_frames + viewer.conflated + viewer.dropped + viewer.behind
+    viewer.end()
+    assert (offered, viewer.sent_frames) == (viewer.sent_frames + viewer.conflated + viewer.dropped, len(outlet.sent))

@@ -117,6 +117,50 @@ def test_a_result_that_the_database_refuses_fails_its_product_and_no_other(tmp_p
     run(tmp_path, scenario)
 
 
+def test_chunks_of_one_batch_that_wait_together_are_one_step_and_their_events_stay_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, sizes = results.record, []
+
+    def counted(connection: sa.Connection, chunk: ResultChunk, now: float, lease_seconds: float) -> results.Recorded:
+        sizes.append(len(chunk.results))
+        return record(connection, chunk, now, lease_seconds)
+
+    monkeypatch.setattr(results, "record", counted)
+
+    async def scenario(parts: Parts) -> None:
+        await parts.analysed(NAMES)
+        await asyncio.gather(*(parts.tracker.record(chunk([name])) for name in NAMES[:6]), parts.tracker.record(chunk(NAMES[6:], batch=2)))
+        assert sum(sizes) == 10
+        assert len(sizes) < 7
+        await parts.until(lambda: settled(parts, 10))
+        assert [e.seq for e in parts.events] == list(range(2, 14))
+        assert (await parts.row())["state"] == "completed"
+
+    run(tmp_path, scenario)
+
+
+def test_a_step_that_is_cancelled_leaves_the_chunks_that_waited_with_it_to_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_engine, "_RETRY_SECONDS", 0.02)
+
+    async def scenario(parts: Parts) -> None:
+        await parts.analysed(NAMES)
+        with locked(tmp_path / "levain.db"):
+            recording = [asyncio.create_task(parts.tracker.record(chunk([name]))) for name in NAMES]
+            await asyncio.sleep(0.2)
+            recording[0].cancel()
+            await asyncio.sleep(0.05)
+        await asyncio.gather(*recording[1:])
+        row = await parts.row()
+        assert row["products_completed"] >= 9
+        await parts.tracker.record(chunk(NAMES[:1]))
+        assert (await parts.row())["state"] == "completed"
+
+    run(tmp_path, scenario, busy_seconds=0.05)
+
+
 def test_results_of_unknown_and_ended_jobs_are_counted_late_and_leave_the_queue(tmp_path: Path) -> None:
     async def scenario(parts: Parts) -> None:
         await parts.analysed(["brot"])

@@ -271,6 +271,17 @@ def test_a_child_inherits_no_secret_of_its_parent_runs_nicely_and_on_one_thread(
     run(scenario)
 
 
+def test_a_child_that_somebody_waits_for_runs_like_its_parent() -> None:
+    async def scenario() -> None:
+        pool = ChildPool(max_children=1, niceness=0)
+        async with pool.lease() as child:
+            await ask(child, "instant", ["brot"])
+            assert psutil.Process(child.pid).nice() == psutil.Process().nice()
+        await pool.close()
+
+    run(scenario)
+
+
 def test_no_file_descriptor_is_left_behind() -> None:
     async def scenario() -> None:
         async def once() -> None:

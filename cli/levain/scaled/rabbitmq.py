@@ -27,6 +27,10 @@ log.file = false
 vm_memory_high_watermark.absolute = {memory_bytes}
 disk_free_limit.absolute = 50MB
 """
+_METRICS = """\
+prometheus.tcp.ip = 127.0.0.1
+prometheus.tcp.port = {port}
+"""
 _MEMORY_BYTES = 1024 * 1024 * 1024
 
 
@@ -42,18 +46,19 @@ class RabbitMQ:
     """Methods block. `start` again after a `kill` or `stop` keeps the port and what is durable.
 
     `users`: who may come in, each with a password of its own; without them it is RabbitMQ's `guest`, who may do everything.
+    `metrics`: it serves `/metrics` and `/metrics/detailed` for Prometheus, at `metrics_port`.
     """
 
-    def __init__(self, folder: Path, *, users: Sequence[User] = ()) -> None:
+    def __init__(self, folder: Path, *, users: Sequence[User] = (), metrics: bool = False) -> None:
         """Raises `BadInput` where RabbitMQ is not installed."""
         place = found()
         if place is None or shutil.which("erl") is None:
             raise BadInput("RabbitMQ is not installed: on Debian, apt-get install rabbitmq-server")
-        self.folder, self._place, self._users = folder.resolve(), place, users
+        self.folder, self._place, self._users, self._metrics = folder.resolve(), place, users, metrics
         self.folder.mkdir(parents=True, exist_ok=True)
         self.program = Program("RabbitMQ", self.folder / "rabbitmq.log")
         self._port_mapper = Program("RabbitMQ's epmd", self.folder / "epmd.log")
-        self.port = 0
+        self.port = self.metrics_port = 0
 
     @property
     def url(self) -> str:
@@ -71,8 +76,11 @@ class RabbitMQ:
     def launch(self) -> None:
         if not self.port:
             self.port, self._distribution_port, self._epmd_port = free_port(), free_port(), free_port()
-        (self.folder / "plugins").write_text("[].\n")
+            self.metrics_port = free_port() if self._metrics else 0
+        (self.folder / "plugins").write_text("[rabbitmq_prometheus].\n" if self._metrics else "[].\n")
         configuration = _CONFIGURATION.format(port=self.port, memory_bytes=_MEMORY_BYTES)
+        if self._metrics:
+            configuration += _METRICS.format(port=self.metrics_port)
         if self._users:
             configuration += f"load_definitions = {write_definitions(self.folder, self._users)}\n"
         (self.folder / "rabbitmq.conf").write_text(configuration)

@@ -21,7 +21,9 @@ class Servers:
         """Raises `BadInput` where a private one is wanted and not installed."""
         self._broker_url, self._database_url = broker_url, database_url
         missing: list[BadInput] = []
-        self.rabbitmq = None if broker_url else _made(lambda: RabbitMQ(folder / "rabbitmq", users=(TRAINING, WORKER)), missing)
+        self.rabbitmq = (
+            None if broker_url else _made(lambda: RabbitMQ(folder / "rabbitmq", users=(TRAINING, WORKER), metrics=True), missing)
+        )
         self.postgres = None if database_url else _made(lambda: Postgres(folder / "postgres"), missing)
         if missing:
             raise BadInput("; ".join(map(str, missing)))

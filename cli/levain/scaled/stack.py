@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from levain.scaled.postgres import Postgres
 from levain.scaled.rabbitmq import RabbitMQ
 from levain.scaled.roles import COMMANDS, AddressOf, Common, environment_of
 from levain.scaled.servers import Servers, ready
+from levain.targets import FILE, Target, write_targets
 from levain.tokens import issuer_of, signed
 from levain_contracts.claims import Role
 from levain_settings.readers import Listen
@@ -97,6 +98,7 @@ class ScaledStack:
                 started.push_async_callback(self._stop_server, server)
                 server.launch()
             self._make_members()
+            write_targets(self.folder, self._tell_metrics())
             self._say("starting " + ", ".join(f"{count} {role}{'' if count == 1 else 's'}" for role, count in self._sizes.items()))
             # Stopped in the opposite order: viewers are sent away first, and replicas store what workers report last.
             for role, group in (("replicas", self.replicas), ("workers", self.workers), ("gateways", self.gateways)):
@@ -118,6 +120,19 @@ class ScaledStack:
     @property
     def logs(self) -> Path:
         return self.folder / "logs"
+
+    @property
+    def targets(self) -> Path:
+        """Where Prometheus finds all of them."""
+        return self.folder / FILE
+
+    def _tell_metrics(self) -> Iterator[Target]:
+        """Their ports stay over restarts."""
+        groups = {"training": self.replicas, "worker": self.workers, "gateway": self.gateways}
+        for component, members in groups.items():
+            yield from (Target(f"127.0.0.1:{member.metrics_port}", member.name, component) for member in members)
+        if self.servers.rabbitmq is not None:
+            yield Target(f"127.0.0.1:{self.servers.rabbitmq.metrics_port}", "rabbitmq-1", "rabbitmq")
 
     def _check_address(self) -> None:
         if self._listen.port:

@@ -6,7 +6,9 @@ from contextlib import suppress
 from levain.datadir import DataDir
 from levain.errors import CommandFailed, OutputClosed
 from levain.output import Output
+from levain.page import page_folder, served
 from levain.scaled.existing import broker_that_answers, database_that_answers
+from levain.scaled.rabbitmq import RabbitMQ
 from levain.scaled.stack import ScaledStack
 from levain.shipped import SAMPLE
 from levain.staying import owned, stay
@@ -37,6 +39,7 @@ async def up(
             out.line(line)
 
     broker_url, database_url = servers
+    page = page_folder(environment)
     with owned(data_dir, environment) as secret:
         stack = ScaledStack(
             data_dir.path,
@@ -46,13 +49,13 @@ async def up(
             sample=SAMPLE,
             broker_url=broker_url and await broker_that_answers(broker_url),
             database_url=database_url and await database_that_answers(database_url),
-            environment=_STOPPING,
+            environment={**_STOPPING, "gateway": _STOPPING["gateway"] | served(page)},
             say=say,
         )
         await stack.start()
         try:
             _tell(stack, data_dir, out)
-            await stay(data_dir, stack, stack.urls, out)
+            await stay(data_dir, stack, stack.urls, out, page=page is not None)
         finally:
             await stack.stop()
             say("all have ended")
@@ -61,7 +64,8 @@ async def up(
 
 def _tell(stack: ScaledStack, data_dir: DataDir, out: Output) -> None:
     for server in stack.servers.private:
-        out.line(f"{server.program.name:<10}  process {server.program.pid:<7}  port {server.port}")
+        metrics = f", http://127.0.0.1:{server.metrics_port}/metrics" if isinstance(server, RabbitMQ) else ""
+        out.line(f"{server.program.name:<10}  process {server.program.pid:<7}  port {server.port}{metrics}")
     for member in stack.members:
         out.line(f"{member.name:<10}  process {member.pid:<7}  {member.metrics_url}")
-    out.line(f"logs  {data_dir.path / 'logs'}")
+    out.line(f"logs  {data_dir.path / 'logs'}, for Prometheus  {stack.targets}")

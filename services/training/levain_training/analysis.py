@@ -4,29 +4,24 @@ import asyncio
 import json
 import logging
 import secrets
-import tempfile
 import time
-from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from levain_contracts.report import DataReport
 from levain_contracts.resources import JobSpec
-from levain_contracts.tasks import ShopCalendar
-from levain_training.children import ChildDied, ChildPool, ChildSilent
+from levain_logs import bound
+from levain_training.children import ChildDied, ChildSilent
+from levain_training.dataset_reader import Around, DatasetReader, Reading, Source
 from levain_training.dispatcher import Dispatcher
 from levain_training.metrics import Metrics
 from levain_training.publisher import EventPublisher
-from levain_training.settings import Settings
 from levain_training.store import analyses, datasets
-from levain_training.store.analyses import Analysis, Prepared, SkippedProduct
+from levain_training.store.analyses import Analysis
 from levain_training.store.engine import Store, StoreUnavailable, when_back
-from levain_training.uris import prefixes_of
 
 log = logging.getLogger(__name__)
 
@@ -35,36 +30,24 @@ _POLL_SECONDS = 2.0
 _MAX_ANALYSES = 2
 
 
-@dataclass
-class _Reading:
-    """What a child has said so far."""
-
-    series: list[Prepared] = field(default_factory=list)
-    skipped: list[SkippedProduct] = field(default_factory=list)
-    done: dict[str, Any] | None = None
-    refused: dict[str, str] | None = None
-
-    def take(self, message: bytes) -> None:
-        said: dict[str, Any] = json.loads(message)
-        self.series += [Prepared(*s) for s in said.get("series", ())]
-        self.skipped += [SkippedProduct(*s) for s in said.get("skipped", ())]
-        self.done = said.get("done", self.done)
-        self.refused = said.get("refused", self.refused)
-
-
 class Analyst:
     """One job at a time; `wake` says that there may be one. Several analysts, here or in other replicas, share the work."""
 
     def __init__(
-        self, store: Store, pool: ChildPool, publisher: EventPublisher, dispatcher: Dispatcher, metrics: Metrics, settings: Settings
+        self,
+        store: Store,
+        reader: DatasetReader,
+        publisher: EventPublisher,
+        dispatcher: Dispatcher,
+        metrics: Metrics,
+        lease_seconds: float,
     ) -> None:
         self._store = store
-        self._pool = pool
+        self._reader = reader
         self._publisher = publisher
         self._dispatcher = dispatcher
         self._metrics = metrics
-        self._settings = settings
-        self._lease_seconds = settings.analysis_lease_seconds
+        self._lease_seconds = lease_seconds
         self._name = secrets.token_hex(8)
         self._wake = asyncio.Event()
 
@@ -89,6 +72,12 @@ class Analyst:
         if claimed is None:
             return False
         row = claimed.row
+        with bound(tenant_id=row["tenant_id"], job_id=row["job_id"], request_id=row["request_id"]):
+            await self._analyse_claimed(claimed)
+        return True
+
+    async def _analyse_claimed(self, claimed: analyses.Claimed) -> None:
+        row = claimed.row
         if claimed.taken_over:
             self._metrics.repaired("analyst_died")
         try:
@@ -98,7 +87,6 @@ class Analyst:
             with suppress(StoreUnavailable):  # then its lease lapses
                 await asyncio.shield(self._store.write(analyses.give_back, row, self._name, time.time(), counts=counts))
             raise
-        return True
 
     async def _analyse(self, row: sa.RowMapping) -> None:
         """A store that is away only delays it: the lease may lapse meanwhile, and then the writes change nothing."""
@@ -131,18 +119,18 @@ class Analyst:
         try:
             return await self._store.write(analyses.renew, row, self._name, time.time() + self._lease_seconds)
         except StoreUnavailable as error:
-            log.warning("lease not renewed", extra={"job_id": row["job_id"], "error": str(error)})
+            log.warning("lease not renewed", extra={"error": str(error)})
             return True
 
-    async def _conclude(self, row: sa.RowMapping, read: "asyncio.Task[_Reading | None]") -> None:
+    async def _conclude(self, row: sa.RowMapping, read: "asyncio.Task[Reading | None]") -> None:
         try:
             reading = read.result()
         except (ChildDied, ChildSilent) as error:
-            log.warning("analysis died", extra={"job_id": row["job_id"], "error": str(error)})
+            log.warning("analysis died", extra={"error": str(error)})
             await when_back(lambda: self._store.write(analyses.give_back, row, self._name, time.time(), counts=True))
             return
         if reading is None:
-            await self._fail(row, "dataset_deleted", "the dataset was deleted before it was read")
+            await self._fail(row, "dataset_deleted", "the dataset, or the calendar, was deleted before it was read")
         elif reading.refused is not None:
             await self._fail(row, reading.refused["reason"], reading.refused["message"])
         elif reading.done is None:
@@ -150,40 +138,18 @@ class Analyst:
         else:
             await self._finish(row, reading, reading.done)
 
-    async def _read(self, row: sa.RowMapping) -> _Reading | None:
-        """None where the dataset is gone."""
+    async def _read(self, row: sa.RowMapping) -> Reading | None:
         spec = JobSpec.model_validate_json(row["spec"])
-        with tempfile.TemporaryDirectory(prefix="levain-") as folder:
-            path = Path(folder) / "dataset"
-            order: dict[str, Any] = {"path": str(path), "reading": spec.reading.model_dump(), "products": spec.products}
-            if spec.dataset.uri is not None:
-                prefixes = prefixes_of(row["tenant_id"], self._settings.uri_prefixes)
-                order |= {"uri": spec.dataset.uri, "prefixes": prefixes, "max_bytes": self._settings.max_dataset_bytes}
-            elif not await self._copy(row, path):
+        source = Source(row["tenant_id"], spec.dataset, row["dataset_sha256"])
+        around = Around(spec.horizon_days, spec.country, spec.subdivision)
+        if (name := spec.calendar) is not None:
+            calendar = await when_back(lambda: self._store.read(datasets.latest, row["tenant_id"], name))
+            if calendar is None:
                 return None
-            reading = _Reading()
-            async with self._pool.lease() as child:
-                payload = json.dumps(order).encode()
-                async for message in child.call("analyse", payload, silence_timeout_seconds=self._settings.analysis_seconds):
-                    reading.take(message)
-            return reading
+            around = around._replace(calendar_sha256=calendar.sha256)
+        return await self._reader.read(source, spec.reading, spec.products, around)
 
-    async def _copy(self, row: sa.RowMapping, path: Path) -> bool:
-        with path.open("wb") as file:
-            async for part in self._parts(row["tenant_id"], row["dataset_sha256"]):
-                file.write(part)
-        return path.stat().st_size > 0
-
-    async def _parts(self, tenant_id: str, sha256: str) -> AsyncIterator[bytes]:
-        part = 0
-        while (data := await self._part(tenant_id, sha256, part)) is not None:
-            yield data
-            part += 1
-
-    async def _part(self, tenant_id: str, sha256: str, part: int) -> bytes | None:
-        return await when_back(lambda: self._store.read(datasets.read_blob_part, tenant_id, sha256, part))
-
-    async def _finish(self, row: sa.RowMapping, reading: _Reading, done: dict[str, Any]) -> None:
+    async def _finish(self, row: sa.RowMapping, reading: Reading, done: dict[str, Any]) -> None:
         report = DataReport.model_validate_json(json.dumps(done["report"]))
         report = report.model_copy(
             update={
@@ -197,7 +163,7 @@ class Analyst:
             sha256=done["sha256"],
             report=report,
             series=reading.series,
-            calendars=[ShopCalendar.model_validate_json(json.dumps(c)) for c in done["calendars"]],
+            calendars=reading.calendars,
             skipped=reading.skipped,
             forecast_start=date.fromisoformat(done["forecast_start"]),
         )

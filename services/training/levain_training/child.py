@@ -1,10 +1,11 @@
 """A child process: one request at a time from the parent's pipe, messages back. `children` is the other end.
 
-Started as `python -P -m levain_training.child PARENT_PID MEMORY_LIMIT_BYTES`; the frames are those of docs/decisions/0004.
+Started as `python -P -m levain_training.child PARENT_PID MEMORY_LIMIT_BYTES NICENESS`; the frames are those of docs/decisions/0004.
 """
 
 import ctypes
 import faulthandler
+import gc
 import os
 import resource
 import signal
@@ -14,11 +15,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 
+from levain_logs import configure
+
 MAX_FRAME_BYTES = 8 * 1024 * 1024
 MESSAGE, END = b"m", b"e"
 OUT_OF_MEMORY_EXIT = 79
-# Live sockets of the same machine go first.
-_NICENESS = 5
 _PR_SET_PDEATHSIG = 1
 
 Emit = Callable[[bytes], None]
@@ -33,10 +34,13 @@ CALLS = {
 
 
 def main(arguments: list[str]) -> None:
-    parent_pid, memory_limit_bytes = map(int, arguments)
+    parent_pid, memory_limit_bytes, niceness = map(int, arguments)
     _tie_to_parent(parent_pid)
     _limit(memory_limit_bytes)
+    if niceness:
+        be_nice(niceness)
     requests, replies = _take_pipes()
+    configure("warning")
     try:
         _serve(requests, replies)
     except MemoryError:
@@ -56,15 +60,14 @@ def _tie_to_parent(parent_pid: int) -> None:
 def _limit(memory_limit_bytes: int) -> None:
     """0 is no limit. The data limit counts what is written to, unlike the address space, which libraries reserve by the GiB."""
     faulthandler.enable()
-    _be_nice()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if memory_limit_bytes:
         resource.setrlimit(resource.RLIMIT_DATA, (memory_limit_bytes, memory_limit_bytes))
 
 
-def _be_nice() -> None:
+def be_nice(by: int) -> None:
     """Linux may share the CPU between sessions first (sched_autogroup): niceness counts only within one, so it is set for both."""
-    niceness = os.nice(_NICENESS)
+    niceness = os.nice(by)
     with suppress(OSError), open("/proc/self/autogroup", "w") as autogroup:
         autogroup.write(str(niceness))
 
@@ -93,7 +96,10 @@ def _serve(requests: int, replies: int) -> None:
 
 def _handler(name: str) -> Handler:
     module, _, function = CALLS[name].partition(":")
-    handler: Handler = getattr(import_module(module), function)
+    if module not in sys.modules:
+        import_module(module)
+        gc.freeze()  # as in the parent: what was imported stays, and is most of what a collection looks through
+    handler: Handler = getattr(sys.modules[module], function)
     return handler
 
 

@@ -15,6 +15,9 @@ log = logging.getLogger(__name__)
 
 _STDERR_TAIL_BYTES = 4096
 _END_SECONDS = 2.0
+# What is read of a child ahead of use, twice this at most: it says hundreds of small things in a few milliseconds.
+_AHEAD_BYTES = 128 * 1024
+_LENGTH = struct.Struct(">I")
 # One core per child: there are as many children as there are cores to use.
 _ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS"), "1"
@@ -43,6 +46,7 @@ class Child:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
+        self._said = _Frames(_pipe(process.stdout))
         self._stderr = asyncio.create_task(_tail(_pipe(process.stderr)))
         self._at_call = False
         self._killed = False
@@ -68,8 +72,10 @@ class Child:
             async with asyncio.timeout(silence_timeout_seconds):
                 await self._send(name.encode(), payload)
             while True:
-                async with asyncio.timeout(silence_timeout_seconds):
-                    frame = await self._receive()
+                frame = self._said.next_at_hand()
+                if frame is None:
+                    async with asyncio.timeout(silence_timeout_seconds):
+                        frame = await self._said.next()
                 if frame == END:
                     self._at_call = False
                     return
@@ -111,16 +117,9 @@ class Child:
         for frame in frames:
             if len(frame) > MAX_FRAME_BYTES:
                 raise ValueError(f"a call of {len(frame)} bytes is larger than a frame, {MAX_FRAME_BYTES} bytes")
-            stdin.write(struct.pack(">I", len(frame)))
+            stdin.write(_LENGTH.pack(len(frame)))
             stdin.write(frame)
         await stdin.drain()
-
-    async def _receive(self) -> bytes:
-        stdout = _pipe(self._process.stdout)
-        (size,) = struct.unpack(">I", await stdout.readexactly(4))
-        if size > MAX_FRAME_BYTES:
-            raise ChildDied("worker_process_died", f"it sent a frame of {size} bytes, more than {MAX_FRAME_BYTES}")
-        return await stdout.readexactly(size)
 
     async def _obituary(self) -> ChildDied:
         """Its pipe is closed, so it is ending; one that closed it and goes on is killed."""
@@ -137,13 +136,47 @@ class Child:
         return ChildDied("worker_process_died", f"its process {_how(code)}")
 
 
-async def start_child(environment: Mapping[str, str], memory_limit_bytes: int | None) -> Child:
+class _Frames:
+    """The frames of a pipe. What has come already is taken without a turn of the loop."""
+
+    def __init__(self, stream: asyncio.StreamReader) -> None:
+        self._stream = stream
+        self._bytes = bytearray()
+        self._at = 0
+
+    def next_at_hand(self) -> bytes | None:
+        """Raises `ChildDied` for a frame that is too large."""
+        begin = self._at + _LENGTH.size
+        if len(self._bytes) < begin:
+            return None
+        (size,) = _LENGTH.unpack_from(self._bytes, self._at)
+        if size > MAX_FRAME_BYTES:
+            raise ChildDied("worker_process_died", f"it sent a frame of {size} bytes, more than {MAX_FRAME_BYTES}")
+        if len(self._bytes) < begin + size:
+            return None
+        self._at = begin + size
+        return bytes(self._bytes[begin : self._at])
+
+    async def next(self) -> bytes:
+        """Raises `IncompleteReadError` when the pipe was closed."""
+        while (frame := self.next_at_hand()) is None:
+            del self._bytes[: self._at]
+            self._at = 0
+            more = await self._stream.read(_AHEAD_BYTES)
+            if not more:
+                raise asyncio.IncompleteReadError(bytes(self._bytes), None)
+            self._bytes += more
+        return frame
+
+
+async def start_child(environment: Mapping[str, str], memory_limit_bytes: int | None, niceness: int) -> Child:
     """Spawned, not forked: a fork of a process with threads can hang in the libraries that the child needs."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "levain_training.child", str(os.getpid()), str(memory_limit_bytes or 0)),
+        *(sys.executable, "-P", "-m", "levain_training.child", *map(str, (os.getpid(), memory_limit_bytes or 0, niceness))),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        limit=_AHEAD_BYTES,
         start_new_session=True,
         env={**environment, **_ONE_THREAD},
     )

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import secrets
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -26,8 +27,8 @@ _IN_FLIGHT_SECONDS = 0.5
 _GOODBYE_SECONDS = 1.0
 
 
-def encoded(frame: Frame) -> Encoded:
-    return Encoded(frame.seq, frame.terminal, text_frame(frames.encode(frame)))
+def encoded(frame: Frame, happened_at: float | None = None) -> Encoded:
+    return Encoded(frame.seq, frame.terminal, text_frame(frames.encode(frame)), happened_at)
 
 
 @dataclass(eq=False)
@@ -38,11 +39,13 @@ class Connection:
     socket: Socket
     viewer: Viewer
     expires_at: float
+    request_id: str = ""
+    connection_id: str = field(default_factory=lambda: secrets.token_hex(8))
     opened_at: float = field(default_factory=time.monotonic)
     behind_since: float | None = None
     close_code: int | None = None
     counted: bool = False
-    counted_so_far: tuple[int, int, int] = (0, 0, 0)
+    counted_so_far: tuple[int, int, int, int] = (0, 0, 0, 0)
 
     def close(self, code: CloseCode, reason: str = "") -> None:
         if self.close_code is None:
@@ -54,7 +57,7 @@ class Connection:
 class ConnectionManager:
     def __init__(self, store: Store, metrics: Metrics, *, budget_bytes: int, slow_seconds: float, max_viewers_per_tenant: int) -> None:
         self.hub = Hub()
-        self._bursts = Bursts(self.hub)
+        self._bursts = Bursts(self.hub, metrics.event_written)
         self.draining = False
         self._store = store
         self._metrics = metrics
@@ -68,11 +71,11 @@ class ConnectionManager:
     def full(self, tenant_id: str) -> bool:
         return self._per_tenant.get(tenant_id, 0) >= self._max_viewers_per_tenant
 
-    def connect(self, key: JobKey, socket: Socket, expires_at: float) -> Connection:
+    def connect(self, key: JobKey, socket: Socket, expires_at: float, request_id: str = "") -> Connection:
         """Registers the viewer: from now on it holds what arrives, until its `start`. It counts from `admit` on."""
         connection: Connection
         viewer = Viewer(socket.write, lambda: connection.close(CloseCode.JOB_ENDED))
-        connection = Connection(key, socket, viewer, expires_at)
+        connection = Connection(key, socket, viewer, expires_at, request_id)
         socket.on_full, socket.on_drain = viewer.pause, viewer.resume
         socket.limit(self._budget_bytes)
         self._open[connection] = None
@@ -92,18 +95,19 @@ class ConnectionManager:
         self._per_tenant[tenant_id] -= 1
         if not self._per_tenant[tenant_id]:
             del self._per_tenant[tenant_id]
-        if connection.counted:
-            self._tell_end(connection, peer_code)
-
-    def _tell_end(self, connection: Connection, peer_code: int) -> None:
-        self._count([connection])
+        self._settle([connection])
         code = connection.close_code or peer_code
-        self._metrics.viewer_closed(code)
+        if connection.counted:
+            self._metrics.viewer_closed(code)
+            if connection.socket.silent:
+                self._metrics.viewer_dead()
         log.info(
-            "viewer left",
+            "viewer left" if connection.counted else "viewer refused",
             extra={
                 "job_id": connection.key[1],
                 "tenant_id": connection.key[0],
+                "request_id": connection.request_id,
+                "connection_id": connection.connection_id,
                 "code": code,
                 "seconds": round(time.monotonic() - connection.opened_at, 3),
                 "frames": connection.viewer.sent_frames,
@@ -116,7 +120,8 @@ class ConnectionManager:
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
             now, clock = time.monotonic(), time.time()
-            self._count(self._open)
+            self._settle(self._open)
+            self._metrics.viewers_behind(sum(connection.viewer.behind for connection in self._open))
             for connection in tuple(self._open):
                 if connection.expires_at <= clock:
                     connection.close(CloseCode.UNAUTHENTICATED, "the token expired")
@@ -132,20 +137,21 @@ class ConnectionManager:
             connection.viewer.end()
             connection.socket.abort()  # its buffer is full, so a close frame would never arrive
 
-    def _count(self, connections: Iterable[Connection]) -> None:
-        frames_sent = bytes_sent = conflated = 0
+    def _settle(self, connections: Iterable[Connection]) -> None:
+        """Counts what each was sent since the last time: a counter a frame would cost more than the frame (docs/performance.md)."""
+        sent = size_bytes = conflated = dropped = 0
         for connection in connections:
             viewer, counted = connection.viewer, connection.counted_so_far
-            connection.counted_so_far = now = (viewer.sent_frames, viewer.sent_bytes, viewer.conflated)
-            frames_sent += now[0] - counted[0]
-            bytes_sent += now[1] - counted[1]
+            connection.counted_so_far = now = (viewer.sent_frames, viewer.sent_bytes, viewer.conflated, viewer.dropped)
+            sent += now[0] - counted[0]
+            size_bytes += now[1] - counted[1]
             conflated += now[2] - counted[2]
-        self._metrics.frames_sent(frames_sent, bytes_sent)
-        self._metrics.frames_conflated(conflated)
+            dropped += now[3] - counted[3]
+        self._metrics.frames_settled(sent=sent, size_bytes=size_bytes, conflated=conflated, dropped=dropped)
 
-    def deliver(self, key: JobKey, frame: Frame) -> None:
-        """To every viewer of the job, with what else comes in the same moment."""
-        self._bursts.deliver(key, encoded(frame))
+    def deliver(self, key: JobKey, frame: Frame, happened_at: float | None = None) -> None:
+        """To every viewer of the job, with what else comes in the same moment. `happened_at`: of a frame that is an event's."""
+        self._bursts.deliver(key, encoded(frame, happened_at))
 
     async def refresh(self, key: JobKey) -> None:
         """Sends every viewer of the job a fresh snapshot (and the terminal frame where the job has ended)."""
@@ -191,6 +197,7 @@ class ConnectionManager:
     async def drain(self, window_seconds: float) -> None:
         """Closes every socket with 1012, spread over the window; each is told to come back within as long again."""
         self.draining = True
+        self._metrics.drain_began()
         leaving = list(self._open)
         random.shuffle(leaving)
         for i, connection in enumerate(leaving):

@@ -27,15 +27,15 @@ class EventConsumer:
         try:
             event = decode(body).event
         except UnreadableEvent as error:
-            self._metrics.event_consumed("other", "unreadable")
+            self._metrics.event_not_understood("unreadable")
             log.warning("event dropped", extra={"routing_key": routing_key, "error": str(error)})
             return
         if event is None:
-            self._metrics.event_consumed("other", "unknown_type")
+            self._metrics.event_not_understood("unknown_type")
             return
         key = (event.tenant_id, event.job_id)
-        if not self._connections.hub.watched(key):
-            self._metrics.event_consumed(event.type.value, "unwatched")
-            return
-        self._connections.deliver(key, frames.frame(event))
-        self._metrics.event_consumed(event.type.value, "delivered")
+        happened_at = event.time.timestamp()
+        watched = self._connections.hub.watched(key)
+        self._metrics.event_consumed(event.type, "delivered" if watched else "unwatched", happened_at)
+        if watched:
+            self._connections.deliver(key, frames.frame(event), happened_at)

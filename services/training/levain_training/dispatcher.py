@@ -15,7 +15,7 @@ from levain_contracts.topics import WorkQueue
 from levain_training.forecasting.registry import TrainerNotLoadable, UnknownModel, plan_of
 from levain_training.metrics import Metrics
 from levain_training.store import batches, jobs
-from levain_training.store.batches import Taste
+from levain_training.store.batches import ReadyTask, Taste
 from levain_training.store.engine import Store, StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -82,12 +82,12 @@ class Dispatcher:
         await self._send(tasks)
         return len(tasks)
 
-    async def _send(self, tasks: list[TrainingTask]) -> None:
+    async def _send(self, tasks: list[ReadyTask]) -> None:
         """Their leases run from here on. What the broker does not take lapses at once, so that the next repair sends it again."""
         sent = 0
         try:
             for task in tasks:
-                await self._broker.send(WorkQueue.TASKS, await asyncio.to_thread(encode, task))
+                await self._broker.send(WorkQueue.TASKS, task.body)
                 sent += 1
                 self._metrics.task_sent()
         finally:
@@ -118,6 +118,7 @@ class Dispatcher:
 
         A worker may send the rest of a batch on as `alone` without knowing which of its products is the guilty one.
         """
+        self._metrics.task_dead_lettered()
         try:
             task = decode_task(delivery.body)
         except UnreadableWork as error:

@@ -11,11 +11,15 @@ WAITING_FRAMES = 256
 
 
 class Encoded(NamedTuple):
-    """One frame, encoded once for all viewers: `wire` is the whole unmasked WebSocket frame."""
+    """One frame, encoded once for all viewers: `wire` is the whole unmasked WebSocket frame.
+
+    `happened_at`: the time of its event, in Unix seconds; None where it tells of no event.
+    """
 
     seq: int
     terminal: bool
     wire: bytes
+    happened_at: float | None = None
 
 
 # One socket's way out. It never blocks; a full buffer is told by `Viewer.pause`.
@@ -27,9 +31,11 @@ class Viewer:
 
     Until `start` it holds what arrives (overflow `drop-oldest`). While it is paused, because its socket's buffer is full, only
     the newest frame is kept (overflow `newest-wins`), and `resume` sends it. A terminal frame counts as the newest.
+
+    Each frame that it was offered before its end is sent, `conflated` (another took its place), `dropped`, or still held.
     """
 
-    __slots__ = ("_newest", "_paused", "_waiting", "conflated", "ended", "on_end", "open", "sent_bytes", "sent_frames", "write")
+    __slots__ = ("_newest", "_paused", "_waiting", "conflated", "dropped", "ended", "on_end", "open", "sent_bytes", "sent_frames", "write")
 
     def __init__(self, write: Write, on_end: Callable[[], None]) -> None:
         self.write = write
@@ -39,6 +45,7 @@ class Viewer:
         self.open = False
         self.on_end = on_end
         self.conflated = 0
+        self.dropped = 0
         self.sent_frames = 0
         self.sent_bytes = 0
         self.ended = False
@@ -74,14 +81,17 @@ class Viewer:
     def end(self) -> None:
         """Nothing is written from now on."""
         self.open, self.ended = False, True
-        self._newest = None
+        if self._newest is not None:
+            self._newest = None
+            self.dropped += 1
 
     def _hold(self, frame: Encoded) -> None:
         if self._waiting is not None:
+            self.dropped += len(self._waiting) == WAITING_FRAMES
             self._waiting.append(frame)
         elif not self.ended:
-            self.conflated += 1
             held = self._newest
+            self.conflated += held is not None
             if held is None or (frame.terminal, frame.seq) >= (held.terminal, held.seq):
                 self._newest = frame
 

@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -28,7 +28,17 @@ NO_SUCH_JOB = "this tenant has no job of this id"
 
 
 class _UnknownDataset(Exception):
-    pass
+    def __init__(self, field: str, name: str) -> None:
+        super().__init__(field, name)
+        self.field = field
+        self.name = name
+
+
+class Starter(NamedTuple):
+    """Who starts a job, and by which request."""
+
+    role: Role
+    request_id: str | None = None
 
 
 class Jobs:
@@ -50,33 +60,33 @@ class Jobs:
         self._samples = samples
         self._settings = settings
 
-    async def put(self, tenant_id: str, job_id: str, spec: JobSpec, role: Role, retry_of: str | None = None) -> tuple[Job, bool]:
+    async def put(self, tenant_id: str, job_id: str, spec: JobSpec, starter: Starter, retry_of: str | None = None) -> tuple[Job, bool]:
         """The job, and whether it was made now. Raises `Refused`."""
         spec = await self._checked(tenant_id, spec)
 
         def create(connection: sa.Connection) -> jobs.Step | None:
             known = jobs.find(connection, tenant_id, job_id)
-            columns = {} if known is not None else _columns(connection, tenant_id, spec.dataset, role)
+            columns = {} if known is not None else _columns(connection, tenant_id, spec, starter)
             return jobs.create(connection, tenant_id, job_id, spec, columns, time.time(), retry_of)
 
         try:
             step = await self._store.write(create)
         except jobs.OtherSpec:
             raise Refused(409, "other_spec", "a job of this id exists with another spec; choose another id") from None
-        except _UnknownDataset:
-            raise _unknown_dataset(spec) from None
+        except _UnknownDataset as error:
+            raise _unknown_dataset(error) from None
         return await self._begun(tenant_id, job_id, step)
 
-    async def post(self, tenant_id: str, spec: JobSpec, role: Role, idempotency_key: str | None) -> tuple[Job, bool]:
+    async def post(self, tenant_id: str, spec: JobSpec, starter: Starter, idempotency_key: str | None) -> tuple[Job, bool]:
         """As `put`, with an id of ours; a repeated key gives the first request's job. Raises `Refused`."""
         new_id = str(uuid.uuid4())
         if idempotency_key is None:
-            return await self.put(tenant_id, new_id, spec, role)
+            return await self.put(tenant_id, new_id, spec, starter)
         spec = await self._checked(tenant_id, spec)
 
         def create(connection: sa.Connection) -> tuple[str, jobs.Step | None]:
             def dataset_of() -> dict[str, Any]:
-                return _columns(connection, tenant_id, spec.dataset, role)
+                return _columns(connection, tenant_id, spec, starter)
 
             return jobs.create_once(connection, tenant_id, new_id, spec, dataset_of, time.time(), idempotency_key)
 
@@ -85,8 +95,8 @@ class Jobs:
         except jobs.OtherBody:
             detail = "this key came with another body before; use a new key for a new job"
             raise Refused(422, "idempotency_key_reused", detail, field="Idempotency-Key") from None
-        except _UnknownDataset:
-            raise _unknown_dataset(spec) from None
+        except _UnknownDataset as error:
+            raise _unknown_dataset(error) from None
         return await self._begun(tenant_id, job_id, step)
 
     async def _checked(self, tenant_id: str, spec: JobSpec) -> JobSpec:
@@ -142,7 +152,7 @@ class Jobs:
             self._dispatcher.room_for(tenant_id, job_id)
         return await self.get(tenant_id, job_id)
 
-    async def retry(self, tenant_id: str, job_id: str, role: Role) -> Job:
+    async def retry(self, tenant_id: str, job_id: str, starter: Starter) -> Job:
         """A new job with the failed products of an ended one. Raises `Refused`."""
         job = await self.get(tenant_id, job_id)
         if not job.state.terminal:
@@ -153,18 +163,20 @@ class Jobs:
         if len(failed) > MAX_SELECTED_PRODUCTS:
             raise Refused(409, "too_many_failed", f"more than {MAX_SELECTED_PRODUCTS} products failed; start a new job on all of them")
         spec = job.spec.model_copy(update={"products": tuple(failed)})
-        again, _ = await self.put(tenant_id, str(uuid.uuid4()), spec, role, retry_of=job_id)
+        again, _ = await self.put(tenant_id, str(uuid.uuid4()), spec, starter, retry_of=job_id)
         return again
 
 
-def _unknown_dataset(spec: JobSpec) -> Refused:
-    detail = f"this tenant has no dataset {spec.dataset.name!r}; upload one of this name first"
-    return Refused(404, "unknown_dataset", detail, field="dataset.name")
+def _unknown_dataset(error: _UnknownDataset) -> Refused:
+    detail = f"this tenant has no dataset {error.name!r}; upload one of this name first"
+    return Refused(404, "unknown_dataset", detail, field=error.field)
 
 
-def _columns(connection: sa.Connection, tenant_id: str, ref: DatasetRef, role: Role) -> dict[str, Any]:
+def _columns(connection: sa.Connection, tenant_id: str, spec: JobSpec, starter: Starter) -> dict[str, Any]:
     """What a new job's row holds beside its spec. Raises `_UnknownDataset`."""
-    return {"started_by": role.value} | _dataset_of(connection, tenant_id, ref)
+    if spec.calendar is not None and datasets.latest(connection, tenant_id, spec.calendar) is None:
+        raise _UnknownDataset("calendar", spec.calendar)
+    return {"started_by": starter.role.value, "request_id": starter.request_id} | _dataset_of(connection, tenant_id, spec.dataset)
 
 
 def _dataset_of(connection: sa.Connection, tenant_id: str, ref: DatasetRef) -> dict[str, Any]:
@@ -173,7 +185,7 @@ def _dataset_of(connection: sa.Connection, tenant_id: str, ref: DatasetRef) -> d
         return {}
     found: Dataset | None = datasets.latest(connection, tenant_id, ref.name)
     if found is None:
-        raise _UnknownDataset
+        raise _UnknownDataset("dataset.name", ref.name)
     return {"dataset_name": found.name, "dataset_version": found.version, "dataset_sha256": found.sha256}
 
 

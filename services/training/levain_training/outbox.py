@@ -6,7 +6,8 @@ from collections import deque
 
 from levain_broker.errors import BrokerError
 from levain_broker.ports import Broker
-from levain_contracts.tasks import MAX_BATCH_BYTES, ProductResult, ResultChunk, TrainingTask, encode
+from levain_contracts.task_text import Outline, splice_results
+from levain_contracts.tasks import MAX_BATCH_BYTES
 from levain_contracts.topics import WorkQueue
 from levain_training.stopping import Stop
 
@@ -31,33 +32,33 @@ async def send(broker: Broker, queue: WorkQueue, body: bytes, stop: Stop) -> Non
 
 
 class Outbox:
-    """Holds at most `chunk_results` results and `MAX_BATCH_BYTES`; over it `put` waits.
+    """Results as their JSON texts. Holds at most `chunk_results` results and `MAX_BATCH_BYTES`; over it `put` waits.
 
     The first result goes out at once; what ends within `chunk_seconds` of a chunk goes out together, or as soon as a chunk is full.
     """
 
-    def __init__(self, broker: Broker, task: TrainingTask, stop: Stop, *, chunk_results: int, chunk_seconds: float) -> None:
+    def __init__(self, broker: Broker, task: Outline, stop: Stop, *, chunk_results: int, chunk_seconds: float) -> None:
         self._broker = broker
         self._task = task
         self._stop = stop
         self._chunk_results = chunk_results
         self._chunk_seconds = chunk_seconds
-        self._waiting: deque[tuple[ProductResult, int]] = deque()
+        self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._closing = False
         self._news, self._hurry, self._room = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._sender = asyncio.create_task(self._send_all())
         self._sender.add_done_callback(lambda _: self._room.set())
 
-    async def put(self, result: ProductResult, size_bytes: int) -> None:
+    async def put(self, result: bytes) -> None:
         """Returns when the result is held; one that is cancelled before was not taken. Raises what the sending raised."""
         while self._full:
             if self._sender.done():
                 await self._sender
             self._room.clear()
             await self._room.wait()
-        self._waiting.append((result, size_bytes))
-        self._waiting_bytes += size_bytes
+        self._waiting.append(result)
+        self._waiting_bytes += len(result)
         self._news.set()
         if self._full:
             self._hurry.set()
@@ -78,8 +79,7 @@ class Outbox:
 
     async def _send_all(self) -> None:
         while await self._some():
-            chunk = self._next_chunk()
-            await send(self._broker, WorkQueue.RESULTS, encode(chunk), self._stop)
+            await send(self._broker, WorkQueue.RESULTS, self._next_chunk(), self._stop)
             await self._collect()
 
     async def _some(self) -> bool:
@@ -98,13 +98,12 @@ class Outbox:
         except TimeoutError:
             pass
 
-    def _next_chunk(self) -> ResultChunk:
-        results: list[ProductResult] = []
+    def _next_chunk(self) -> bytes:
+        results: list[bytes] = []
         size_bytes = 0
-        while self._waiting and (not results or size_bytes + self._waiting[0][1] <= MAX_BATCH_BYTES):
-            result, result_bytes = self._waiting.popleft()
-            results.append(result)
-            size_bytes += result_bytes
+        while self._waiting and (not results or size_bytes + len(self._waiting[0]) <= MAX_BATCH_BYTES):
+            results.append(self._waiting.popleft())
+            size_bytes += len(results[-1])
         self._waiting_bytes -= size_bytes
         self._room.set()
-        return ResultChunk(tenant_id=self._task.tenant_id, job_id=self._task.job_id, batch=self._task.batch, results=results)
+        return splice_results(self._task, results)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from levain_broker.errors import BrokerError
 from levain_broker.ports import Broker
 from levain_contracts import events
-from levain_contracts.events import CompletedData, Event, EventType, FailedData
+from levain_contracts.events import CompletedData, Event, EventType, FailedData, ProductData
 from levain_training.metrics import Metrics
 from levain_training.store import live
 from levain_training.store.engine import Store, StoreUnavailable
@@ -53,7 +53,10 @@ class EventPublisher:
     def _tell(self, event: Event) -> None:
         fields: dict[str, object] = {"tenant_id": event.tenant_id, "job_id": event.job_id}
         if event.type is EventType.STARTED:
+            self._metrics.job_accepted()
             log.info("job accepted", extra=fields)
+        elif isinstance(event.data, ProductData):
+            self._metrics.product_ended(event.data.reason if event.data.status == "failed" else None)
         elif isinstance(event.data, CompletedData | FailedData):
             reason = event.data.reason if isinstance(event.data, FailedData) else None
             self._metrics.job_ended(event.type, reason)
@@ -81,10 +84,10 @@ class EventPublisher:
         try:
             await self._broker.publish_event(expected.value, events.encode(event))
         except BrokerError as error:
-            self._metrics.event_published(expected, "lost")
+            self._metrics.event_lost(expected)
             log.warning("event not published", extra={"job_id": event.job_id, "seq": event.seq, "error": str(error)})
             return False
-        self._metrics.event_published(expected, "published")
+        self._metrics.event_published(expected, event.time.timestamp())
         return True
 
     async def keep_marks(self) -> None:

@@ -38,7 +38,9 @@ class Reconciler:
         """For ever."""
         while True:
             await asyncio.sleep(self._every_seconds)
+            began = time.monotonic()
             await self.once()
+            self._metrics.reconciled(time.monotonic() - began)
 
     async def once(self) -> None:
         """Each repair, also where another fails."""
@@ -46,8 +48,10 @@ class Reconciler:
             try:
                 await repair()
             except (StoreUnavailable, BrokerError) as error:
+                self._metrics.repair_put_off()
                 log.warning("repair put off", extra={"repair": repair.__name__, "error": str(error)})
             except Exception:
+                self._metrics.repair_put_off()
                 log.exception("repair failed", extra={"repair": repair.__name__})
 
     async def publish_again(self) -> None:

@@ -6,11 +6,13 @@ import logging
 
 from levain_asgi.process import until_asked_to_stop
 from levain_training.brokers import broker_of
+from levain_training.forecasting.registry import model_names
 from levain_training.service import TrainingService
 from levain_training.settings import Settings
 from levain_training.store.batches import lapse_all
 from levain_training.store.engine import upgrade, when_back
 from levain_training.work import work_until
+from levain_training.worker_metrics import PrometheusWorkerMetrics
 from levain_training.worker_settings import WorkerProcess
 
 log = logging.getLogger(__name__)
@@ -29,7 +31,9 @@ async def serve(settings: Settings, worker: WorkerProcess) -> None:
         log.info("serving", extra={"port": service.port})
         if settings.broker_url is None:
             await service.dispatcher.repair_lapsed()
-            await work_until(asked, broker, worker, service.metrics.registry)
+            metrics = PrometheusWorkerMetrics(service.metrics.registry, model_names())
+            metrics.watches(broker)
+            await work_until(asked, broker, worker, metrics)
         else:
             await asked
             log.info("stopping")

@@ -21,14 +21,17 @@ from levain_training.authentication import Authenticator
 from levain_training.children import ChildPool
 from levain_training.connections import ConnectionManager
 from levain_training.consumer import EventConsumer
+from levain_training.dataset_reader import DatasetReader
 from levain_training.dispatcher import Dispatcher
 from levain_training.jobs import Jobs
 from levain_training.live import LiveEndpoint
 from levain_training.metrics import Metrics
+from levain_training.previews import Previews
 from levain_training.publisher import EventPublisher
 from levain_training.readiness import Readiness
 from levain_training.reconcile import Reconciler
 from levain_training.samples import Samples
+from levain_training.sampling import Sampler
 from levain_training.services import Services
 from levain_training.settings import Settings
 from levain_training.store.engine import Store, make_engine
@@ -47,8 +50,9 @@ class TrainingService:
     def __init__(self, settings: Settings, broker: Broker, *, metrics: Metrics | None = None) -> None:
         self.settings = settings
         self.metrics = metrics or Metrics()
-        self.store = Store(make_engine(settings.database_url))
-        self._pool = ChildPool(max_children=settings.analysts, memory_limit_bytes=settings.child_memory_bytes)
+        self.metrics.watches(broker)
+        self.store = Store(make_engine(settings.database_url), self.metrics)
+        self._pool = ChildPool(max_children=settings.analysts, memory_limit_bytes=settings.child_memory_bytes, niceness=0)
         self.connections = ConnectionManager(
             self.store,
             self.metrics,
@@ -61,13 +65,16 @@ class TrainingService:
         self.dispatcher = Dispatcher(
             broker, self.store, self.metrics, batches_out=settings.batches_out, lease_seconds=lease, settled_seconds=settled
         )
-        analyst = partial(Analyst, self.store, self._pool, self.publisher, self.dispatcher, self.metrics, settings)
+        self._reader = DatasetReader(self.store, self._pool, settings)
+        analysis_lease = settings.analysis_lease_seconds
+        analyst = partial(Analyst, self.store, self._reader, self.publisher, self.dispatcher, self.metrics, analysis_lease)
         self.analysts = [analyst() for _ in range(settings.analysts)]
         self.tracker = ParallelProductProgressTracker(broker, self.store, self.publisher, self.dispatcher, self.metrics, lease)
         self.consumer = EventConsumer(broker, self.connections, self.metrics)
         self.reconciler = Reconciler(
             self.store, self.publisher, self.dispatcher, self.metrics, every_seconds=settings.reconcile_seconds, settled_seconds=settled
         )
+        self._sampler = Sampler(broker, self.store, self.metrics)
         self.readiness = Readiness(self.store, broker, self.connections)
         self._broker = broker
         self._verifier = TokenVerifier(settings.issuers, tenant_claim=settings.tenant_claim)
@@ -81,7 +88,7 @@ class TrainingService:
         authenticator = Authenticator(self._verifier)
         samples = Samples(self.store, settings.sample_path)
         jobs = Jobs(self.store, self.publisher, self.wake_analysts, self.dispatcher, self.connections, samples, settings)
-        services = Services(self.store, jobs, samples, authenticator, settings, self.readiness)
+        services = Services(self.store, jobs, samples, Previews(self._reader), authenticator, settings, self.readiness)
         live = LiveEndpoint(self.store, self.connections, authenticator, self.metrics, settings.drain_seconds)
         return AsgiServer(
             create_app(services, live),
@@ -115,6 +122,7 @@ class TrainingService:
             self.connections.sweep,
             self.connections.keep_resending,
             self._level_viewers,
+            self._sampler.run,
             self._verifier.run,
             *(analyst.run for analyst in self.analysts),
         ):

@@ -7,8 +7,10 @@ from fastapi import Depends, Path, Query, Request
 
 from levain_contracts.claims import Claims, Role
 from levain_contracts.ids import ID_PATTERN
+from levain_logs import bound_field
 from levain_training.authentication import Authenticator, NotAuthenticated
-from levain_training.jobs import Jobs
+from levain_training.jobs import Jobs, Starter
+from levain_training.previews import Previews
 from levain_training.problems import Refused
 from levain_training.readiness import Readiness
 from levain_training.samples import Samples
@@ -24,6 +26,7 @@ class Services:
     store: Store
     jobs: Jobs
     samples: Samples
+    previews: Previews
     authenticator: Authenticator
     settings: Settings
     readiness: Readiness
@@ -75,3 +78,10 @@ def _trainer(claims: Reader) -> Claims:
 
 
 Trainer = Annotated[Claims, Depends(_trainer)]
+
+
+def _starter(claims: Trainer) -> Starter:
+    return Starter(claims.role, bound_field("request_id"))
+
+
+Starts = Annotated[Starter, Depends(_starter)]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from levain_contracts.claims import TrustedIssuer, parse_issuers
 from levain_settings import Setting, load
@@ -28,6 +29,13 @@ def uri_prefixes(value: str) -> dict[str, tuple[str, ...]]:
         if not prefix.startswith(("https://", "s3://", "file:///")) or not prefix.endswith("/"):
             raise ValueError(f"the prefix {prefix!r} must start with https://, s3:// or file:/// and end with /")
     return prefixes
+
+
+def time_zone(value: str) -> str:
+    try:
+        return ZoneInfo(value).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("expected the IANA name of a time zone, such as Europe/Paris") from None
 
 
 def broker_url(value: str) -> str:
@@ -120,6 +128,13 @@ SETTINGS = (
         "LEVAIN_MAX_DATASET_BYTES", count(1024, 2**32), str(128 * MIB), "bytes", "ten years of 1,000 products in CSV are about 100 MiB"
     ),
     Setting(
+        "LEVAIN_TIME_ZONE",
+        time_zone,
+        None,
+        "an IANA name such as Europe/Paris",
+        "the zone of tenants whose jobs name none: their tills may write UTC; not set, dates count as they are written",
+    ),
+    Setting(
         "LEVAIN_BATCHES_OUT",
         count(1, 1000),
         "8",
@@ -207,6 +222,7 @@ class Settings:
     uri_prefixes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sample_path: Path | None = None
     max_dataset_bytes: int = 128 * MIB
+    time_zone: str | None = None
     batches_out: int = 8
     batch_lease_seconds: float = 900
     analysts: int = 2

@@ -53,6 +53,10 @@ class Socket(Protocol):
     on_drain: Callable[[], None]
 
     @property
+    def silent(self) -> bool:
+        """It was dropped, since the peer answered no ping."""
+
+    @property
     def write(self) -> Write:
         """Takes whole frames, one or more, as `text_frame` makes them. Not to be called after `close` or `abort`."""
 
@@ -74,6 +78,7 @@ class LiveSocketProtocol(WebSocketsSansIOProtocol):
 
     on_full: Callable[[], None] = staticmethod(_nothing)
     on_drain: Callable[[], None] = staticmethod(_nothing)
+    silent = False
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
@@ -127,6 +132,7 @@ class LiveSocketProtocol(WebSocketsSansIOProtocol):
 
     def keepalive_timeout(self) -> None:
         self.pong_timer = None
+        self.silent = True
         self.abort()
 
 
@@ -138,6 +144,7 @@ class AsgiSocket:
 
     def __init__(self, send: Send) -> None:
         self._send = send
+        self.silent = False  # pings are its server's
         self._queue: asyncio.Queue[MutableMapping[str, Any]] = asyncio.Queue()  # bounded in bytes by its budget
         self._buffered_bytes = 0
         self._budget_bytes = 0

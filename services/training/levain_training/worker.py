@@ -3,13 +3,16 @@
 import asyncio
 import hashlib
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from levain_broker.errors import BrokerError
 from levain_broker.ports import Broker, Delivery
-from levain_contracts.tasks import ProductResult, TrainingTask, UnreadableWork, decode_task, encode
+from levain_contracts.task_text import Outline, outline
+from levain_contracts.tasks import ProductResult, UnreadableWork
 from levain_contracts.topics import WorkQueue
+from levain_logs import bound
 from levain_training.batch import Batch
 from levain_training.children import ChildPool, PoolClosed
 from levain_training.outbox import Outbox, send
@@ -59,6 +62,7 @@ class Worker:
 
     async def run(self) -> None:
         """Cancelling it drops what is at work: the broker gives it to another worker, and counts that as a delivery."""
+        self._metrics.slots_opened(self._settings.slots)
         async with asyncio.TaskGroup() as group:
             for _ in range(self._settings.slots):
                 slot = _Slot(self._broker, self._pool, self._settings, self._metrics, self._stop)
@@ -71,6 +75,7 @@ class Worker:
         """
         grace_seconds = self._settings.grace_seconds if grace_seconds is None else grace_seconds
         self._stop.ask(grace_seconds)
+        self._metrics.slots_opened(0)
         for slot in self._slots.values():
             slot.hurry(grace_seconds * (1 - _REPORT_SHARE))
         slots = [slot for slot in self._slots if not slot.done()]
@@ -130,6 +135,8 @@ class _Slot:
 
     async def _settle(self, delivery: Delivery) -> None:
         """Acknowledges when every product of it has its result or is in a new task."""
+        if delivery.redelivered:
+            self._metrics.task_redelivered()
         digest = hashlib.sha256(delivery.body).digest()
         try:
             if not (delivery.redelivered and digest == self._finished):
@@ -140,38 +147,49 @@ class _Slot:
             log.warning("task given back", exc_info=not isinstance(error, BrokerError), extra={"error": str(error)})
             await self._stop.pause(_RETRY_SECONDS)
             await delivery.give_back()
+            self._metrics.task_given_back()
             return
         self._finished = digest
         await delivery.ack(last=self._stop.asked)
 
     async def _take(self, body: bytes) -> None:
         try:
-            task = await asyncio.to_thread(decode_task, body)
+            task = outline(body)
+            with bound(tenant_id=task.tenant_id, job_id=task.job_id, request_id=task.request_id):
+                await self._train_and_hand_on(body, task)
         except UnreadableWork as error:
             self._metrics.task_unreadable()
             log.warning("task dropped", extra={"error": str(error)})
-            return
-        self._metrics.task_taken()
-        rest = await self._train(task)
-        if rest is not None:
-            await send(self._broker, WorkQueue.TASKS, await asyncio.to_thread(encode, rest), self._stop)
 
-    async def _train(self, task: TrainingTask) -> TrainingTask | None:
-        """Returns what has no result yet, after the broker has all other results."""
+    async def _train_and_hand_on(self, body: bytes, task: Outline) -> None:
+        began = time.monotonic()
+        self._metrics.task_taken()
+        try:
+            rest = await self._train(body, task)
+            if rest is not None:
+                await send(self._broker, WorkQueue.TASKS, rest, self._stop)
+        finally:
+            self._metrics.task_over()
+        left = 0 if rest is None else len(outline(rest).series)
+        counts = {"batch": task.batch, "products": len(task.series) - left, "handed_on": left}
+        log.info("batch trained", extra=counts | {"seconds": round(time.monotonic() - began, 3)})
+
+    async def _train(self, body: bytes, task: Outline) -> bytes | None:
+        """Returns a task of what has no result yet, after the broker has all other results."""
         settings = self._settings
         outbox = Outbox(self._broker, task, self._stop, chunk_results=settings.chunk_results, chunk_seconds=settings.chunk_seconds)
 
-        async def deliver(result: ProductResult, size_bytes: int) -> None:
-            await outbox.put(result, size_bytes)
+        async def deliver(result: ProductResult, text: bytes) -> None:
+            await outbox.put(text)
             self._count(task, result)
 
-        batch = Batch(task, self._pool, deliver, self._enough_after(settings.task_seconds), settings.product_seconds)
+        batch = Batch(body, task, self._pool, deliver, self._enough_after(settings.task_seconds), settings.product_seconds)
         try:
             await self._run_within_limit(batch)
             await outbox.drain()
         finally:
             outbox.cancel()
-        return batch.rest()
+        return await asyncio.to_thread(batch.rest)
 
     async def _run_within_limit(self, batch: Batch) -> None:
         try:
@@ -188,7 +206,7 @@ class _Slot:
         started = clock()
         return lambda: self._stop.asked or (seconds is not None and clock() - started > seconds)
 
-    def _count(self, task: TrainingTask, result: ProductResult) -> None:
+    def _count(self, task: Outline, result: ProductResult) -> None:
         outcome = "trained" if result.kind == "trained" else result.reason
         trainer = "unknown" if outcome == "unknown_model" else task.model
         self._metrics.product_ended(trainer, outcome, result.train_seconds)

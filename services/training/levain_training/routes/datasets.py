@@ -10,6 +10,8 @@ from typing import IO, Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from levain_contracts.ids import ID_PATTERN
+from levain_contracts.reading import ReadingOptions
+from levain_contracts.report import DataReport
 from levain_contracts.resources import Dataset, Page
 from levain_training.problems import Refused, responses
 from levain_training.services import DEFAULT_PAGE, PageLimit, Reader, TenantId, Trainer, Uses
@@ -96,6 +98,16 @@ async def delete_dataset(tenant_id: TenantId, name: Name, uses: Uses, _: Trainer
     if not await uses.store.write(datasets.delete, tenant_id, name):
         raise _no_such_dataset()
     return Response(status_code=204)
+
+
+@router.post("/{name}/preview", responses=responses(404))
+async def preview_dataset(tenant_id: TenantId, name: Name, options: ReadingOptions, uses: Uses, _: Trainer) -> DataReport:
+    """What a job would understand of the latest version. A file that a job would refuse is a 422 with the job's reason as its code."""
+    await uses.samples.offer(tenant_id, name)
+    newest = await uses.store.read(datasets.versions, tenant_id, name, None, 1)
+    if not newest:
+        raise _no_such_dataset()
+    return await uses.previews.report(tenant_id, newest[0], options)
 
 
 def _no_such_dataset() -> Refused:

@@ -3,7 +3,7 @@
 import csv
 import io
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import timedelta
 from typing import Annotated
 
@@ -13,7 +13,8 @@ from fastapi.responses import StreamingResponse
 
 from levain_contracts.ids import ID_PATTERN
 from levain_contracts.model import MAX_NAME_CHARS
-from levain_contracts.resources import ForecastSource, Page, ProductForecast
+from levain_contracts.quantities import quantiles_of, quantities_for
+from levain_contracts.resources import ForecastSource, Page, ProductForecast, ServiceLevel
 from levain_contracts.tasks import Forecast
 from levain_training.jobs import find_job
 from levain_training.problems import Refused, responses
@@ -24,6 +25,9 @@ router = APIRouter(prefix="/api/v1/tenants/{tenant_id}/training", tags=["forecas
 
 _ROWS_AT_ONCE = 200
 _DECIMALS = 3
+
+Level = Annotated[ServiceLevel | None, Query(description="Adds the quantity that covers a day's demand with this probability.")]
+Quartiles = Annotated[bool, Query(description="Adds the columns q25, q50 and q75.")]
 
 
 @router.get("/products", responses=responses())
@@ -41,25 +45,35 @@ async def list_products_with_forecast(
 
 
 @router.get("/products/{product_id}/forecast", responses=responses(404))
-async def get_forecast(tenant_id: TenantId, product_id: Annotated[str, Path(pattern=ID_PATTERN)], uses: Uses, _: Reader) -> ProductForecast:
+async def get_forecast(
+    tenant_id: TenantId, product_id: Annotated[str, Path(pattern=ID_PATTERN)], uses: Uses, _: Reader, service_level: Level = None
+) -> ProductForecast:
     """From the last completed job that has one: a failed night leaves the old one, with its age."""
     found = await uses.store.read(forecasts.newest, tenant_id, product_id, time.time())
     if found is None:
         raise Refused(404, "no_forecast", "no completed job has a forecast of this product")
-    return found
+    if service_level is None:
+        return found
+    return found.model_copy(update={"service_level": service_level, "quantity": quantities_for(found.forecast, service_level)})
 
 
 @router.get("/jobs/{job_id}/forecasts.csv", response_class=StreamingResponse, responses=responses(404))
-async def get_forecasts(tenant_id: TenantId, job_id: JobId, uses: Uses, _: Reader) -> StreamingResponse:
-    """`product,date,mean,lo80,hi80`, and `shop` first where the job has shops."""
+async def get_forecasts(
+    tenant_id: TenantId, job_id: JobId, uses: Uses, _: Reader, service_level: Level = None, quartiles: Quartiles = False
+) -> StreamingResponse:
+    """`product,date,mean,lo80,hi80`, `shop` first where the job has shops, then `q25,q50,q75` and `quantity` where asked for."""
     row, with_shop = await uses.store.read(_job_and_shops, tenant_id, job_id)
 
     async def lines() -> AsyncIterator[str]:
-        yield _csv([[*(["shop"] if with_shop else []), "product", "date", "mean", "lo80", "hi80"]])
+        names = ["product", "date", "mean", "lo80", "hi80"]
+        more = [*(["q25", "q50", "q75"] if quartiles else []), *(["quantity"] if service_level else [])]
+        yield _csv([[*(["shop"] if with_shop else []), *names, *more]])
         after = 0
         while page := await uses.store.read(_page, row, after):
             yield _csv(
-                line for _, shop, product, forecast in page for line in _lines(forecast, [shop, product] if with_shop else [product])
+                [*([shop] if with_shop else []), product, *line]
+                for _, shop, product, forecast in page
+                for line in _lines(forecast, service_level, quartiles)
             )
             after = page[-1][0]
 
@@ -75,9 +89,14 @@ def _page(connection: sa.Connection, row: sa.RowMapping, after: int) -> list[tup
     return list(forecasts.of_job_after(connection, row, after, _ROWS_AT_ONCE))
 
 
-def _lines(forecast: Forecast, names: list[str | None]) -> Iterable[list[object]]:
-    for i, values in enumerate(zip(forecast.mean, forecast.lo80, forecast.hi80, strict=True)):
-        yield [*names, forecast.start + timedelta(days=i), *(round(v, _DECIMALS) for v in values)]
+def _lines(forecast: Forecast, service_level: float | None, quartiles: bool) -> Iterable[list[object]]:
+    columns: list[Sequence[float]] = [forecast.mean, forecast.lo80, forecast.hi80]
+    if quartiles:
+        columns += list(zip(*quantiles_of(forecast), strict=True))[1:4]
+    if service_level is not None:
+        columns.append(quantities_for(forecast, service_level))
+    for i, values in enumerate(zip(*columns, strict=True)):
+        yield [forecast.start + timedelta(days=i), *(round(v, _DECIMALS) for v in values)]
 
 
 def _csv(lines: Iterable[list[object]]) -> str:

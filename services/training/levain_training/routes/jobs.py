@@ -8,17 +8,16 @@ from typing import Annotated
 import sqlalchemy as sa
 from fastapi import APIRouter, Header, Query, Response
 
-from levain_contracts.jobs import JobState, ProductState
-from levain_contracts.resources import Job, JobSpec, Page, ProductPage
-from levain_training.jobs import find_job, to_job
+from levain_contracts.jobs import JobState
+from levain_contracts.resources import Job, JobSpec, Page
+from levain_training.jobs import to_job
 from levain_training.problems import Refused, Responses, responses
-from levain_training.services import DEFAULT_PAGE, JobId, PageLimit, Reader, TenantId, Trainer, Uses
-from levain_training.store import jobs, products
+from levain_training.services import DEFAULT_PAGE, JobId, PageLimit, Reader, Starts, TenantId, Trainer, Uses
+from levain_training.store import jobs
 
 router = APIRouter(prefix="/api/v1/tenants/{tenant_id}/training/jobs", tags=["jobs"])
 
 IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=255, description="a repeated key gives the first request's job")]
-AfterSeq = Annotated[int | None, Query(ge=0, description="only ends with a greater `seq`, in the order of their `seq`")]
 _BEFORE: Responses = {200: {"model": Job, "description": "this key's job was started before"}}
 _ACCEPTED: Responses = {202: {"model": Job, "description": "started now"}}
 
@@ -35,15 +34,15 @@ def _started(response: Response, job: Job, now: bool) -> Job:
 
 @router.post("", status_code=202, responses=responses(404) | _BEFORE)
 async def start_job(
-    tenant_id: TenantId, spec: JobSpec, response: Response, uses: Uses, claims: Trainer, idempotency_key: IdempotencyKey = None
+    tenant_id: TenantId, spec: JobSpec, response: Response, uses: Uses, starter: Starts, idempotency_key: IdempotencyKey = None
 ) -> Job:
-    return _started(response, *await uses.jobs.post(tenant_id, spec, claims.role, idempotency_key))
+    return _started(response, *await uses.jobs.post(tenant_id, spec, starter, idempotency_key))
 
 
 @router.put("/{job_id}", responses=responses(404, 409) | _ACCEPTED)
-async def put_job(tenant_id: TenantId, job_id: JobId, spec: JobSpec, response: Response, uses: Uses, claims: Trainer) -> Job:
+async def put_job(tenant_id: TenantId, job_id: JobId, spec: JobSpec, response: Response, uses: Uses, starter: Starts) -> Job:
     """Idempotent: 202 when it was started now, 200 when it is there with this spec, 409 when it is there with another."""
-    return _started(response, *await uses.jobs.put(tenant_id, job_id, spec, claims.role))
+    return _started(response, *await uses.jobs.put(tenant_id, job_id, spec, starter))
 
 
 @router.get("", responses=responses())
@@ -78,30 +77,6 @@ async def get_job(tenant_id: TenantId, job_id: JobId, uses: Uses, _: Reader) -> 
     return await uses.jobs.get(tenant_id, job_id)
 
 
-@router.get("/{job_id}/products", responses=responses(404))
-async def list_products(
-    tenant_id: TenantId,
-    job_id: JobId,
-    uses: Uses,
-    _: Reader,
-    status: ProductState | None = None,
-    after_seq: AfterSeq = None,
-    after: Annotated[int | None, Query(ge=0)] = None,
-    limit: PageLimit = DEFAULT_PAGE,
-) -> ProductPage:
-    """With `after_seq` the products that ended after it: the closing read of a viewer. `seq` is the job's at that moment."""
-
-    def read(connection: sa.Connection) -> ProductPage:
-        row = find_job(connection, tenant_id, job_id)
-        found = products.list_products(connection, row, status=status, after_seq=after_seq, after=after, limit=limit)
-        # `seq` closes the gaps below it, so a page that is not the last may only speak up to its own last end.
-        full = len(found) == limit
-        seq = found[-1][0] if full and after_seq is not None else row["seq"]
-        return ProductPage(items=[p for _, p in found], next=str(found[-1][0]) if full else None, seq=seq)
-
-    return await uses.store.read(read)
-
-
 _CANCELLED: Responses = {
     200: {"model": Job, "description": "it had ended before"},
     202: {"model": Job, "description": "cancelled now"},
@@ -130,6 +105,6 @@ async def resume_job(tenant_id: TenantId, job_id: JobId, uses: Uses, _: Trainer)
 
 
 @router.post("/{job_id}/retry", status_code=202, responses=responses(404, 409))
-async def retry_job(tenant_id: TenantId, job_id: JobId, response: Response, uses: Uses, claims: Trainer) -> Job:
+async def retry_job(tenant_id: TenantId, job_id: JobId, response: Response, uses: Uses, starter: Starts) -> Job:
     """A new job with the failed products of this one."""
-    return _started(response, await uses.jobs.retry(tenant_id, job_id, claims.role), True)
+    return _started(response, await uses.jobs.retry(tenant_id, job_id, starter), True)

@@ -11,19 +11,16 @@ from levain_contracts.jobs import JobState, ProductState, move
 from levain_contracts.model import clip
 from levain_contracts.progress import progress
 from levain_contracts.report import DataReport
-from levain_contracts.tasks import FailedProduct, ShopCalendar
+from levain_contracts.tasks import MAX_BATCH_BYTES, MAX_BATCH_PRODUCTS, FailedProduct, ShopCalendar
+from levain_training.failures import SKIPPED
 from levain_training.store import datasets, jobs
+from levain_training.store.batches import TASK_BYTES
 from levain_training.store.clock import at
+from levain_training.store.parts import Piece, Room, cut
 from levain_training.store.products import insert
 from levain_training.store.results import end_products
 from levain_training.store.tables import calendars
 from levain_training.store.tables import jobs as table
-
-SKIP_MESSAGES = {
-    "too_little_history": "fewer days of sales than a forecast needs",
-    "dormant": "no sale in the last weeks of the file",
-    "no_sales": "not one unit sold",
-}
 
 
 class SkippedProduct(NamedTuple):
@@ -162,13 +159,23 @@ def _mine(connection: sa.Connection, row: sa.RowMapping, analyst: str) -> sa.Row
 
 
 def _failed(skipped: SkippedProduct) -> FailedProduct:
-    message = SKIP_MESSAGES.get(skipped.reason, skipped.reason)
+    message = SKIPPED.get(skipped.reason, skipped.reason)
     return FailedProduct(product_id=skipped.product_id, reason=skipped.reason, message=clip(message))
 
 
+def _parts(done: Analysis) -> dict[str, int]:
+    calendar_bytes = {c.shop or "": len(c.model_dump_json().encode()) + 1 for c in done.calendars}
+    pieces = (Piece(s.shop or "", s.product_id, len(s.series.encode()) + 1) for s in done.series)
+    return cut(pieces, calendar_bytes, Room(MAX_BATCH_PRODUCTS, MAX_BATCH_BYTES - TASK_BYTES))
+
+
 def _rows(row: sa.RowMapping, done: Analysis) -> list[dict[str, object]]:
+    part_of = _parts(done)
     job = {"tenant_id": row["tenant_id"], "job_id": row["job_id"], "status": ProductState.PENDING.value, "alone": False}
     known: list[tuple[str, str, str | None, str | None]] = list(done.series)
     known += [(s.product_id, s.product, s.shop, None) for s in done.skipped]
     known.sort(key=lambda p: (p[2] or "", p[1]))
-    return [job | {"product_id": p[0], "position": i, "product": p[1], "shop": p[2], "series": p[3]} for i, p in enumerate(known, start=1)]
+    return [
+        job | {"product_id": p[0], "position": i, "product": p[1], "shop": p[2], "series": p[3], "part": part_of.get(p[0])}
+        for i, p in enumerate(known, start=1)
+    ]

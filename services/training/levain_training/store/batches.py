@@ -2,22 +2,43 @@
 
 from collections.abc import Iterable
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import sqlalchemy as sa
 
 from levain_contracts.jobs import JobState, ProductState
 from levain_contracts.resources import JobSpec
-from levain_contracts.tasks import MAX_BATCH_BYTES, MAX_BATCH_PRODUCTS, Series, ShopCalendar, TrainingTask
+from levain_contracts.task_text import splice
+from levain_contracts.tasks import MAX_BATCH_BYTES, MAX_BATCH_PRODUCTS, TrainingTask
 from levain_training.store import jobs
 from levain_training.store.products import of_job
 from levain_training.store.tables import batches, calendars, products
 from levain_training.store.tables import jobs as table
 
 _PENDING = ProductState.PENDING.value
-_TASK_BYTES = 1024  # of a task without its series and calendars, at most
+TASK_BYTES = 1024  # of a task without its series and calendars, at most
 
 Calendars = dict[str, str]  # each shop's `ShopCalendar` as JSON text
+
+
+class Keyed(Protocol):
+    """Whatever names a batch."""
+
+    @property
+    def tenant_id(self) -> str: ...
+    @property
+    def job_id(self) -> str: ...
+    @property
+    def batch(self) -> int: ...
+
+
+class ReadyTask(NamedTuple):
+    """A task as it goes to the broker."""
+
+    tenant_id: str
+    job_id: str
+    batch: int
+    body: bytes
 
 
 class Taste(NamedTuple):
@@ -29,7 +50,7 @@ class Taste(NamedTuple):
 
 def take(
     connection: sa.Connection, tenant_id: str, job_id: str, taste: Taste, max_out: int, now: float, lease_seconds: float
-) -> list[TrainingTask]:
+) -> list[ReadyTask]:
     """The next tasks of a job, marked as out. Call it again when some come back. Empty where nothing may go out."""
     row = jobs.lock(connection, tenant_id, job_id)
     if row is None or row["state"] != JobState.TRAINING or row["suspended"]:
@@ -50,13 +71,12 @@ def take(
 def _next_products(connection: sa.Connection, row: sa.RowMapping, taste: Taste, max_out: int) -> list[sa.RowMapping]:
     """What may go out together, or else one product that goes alone."""
     waiting = sa.select(products).where(of_job(row), products.c.status == _PENDING, products.c.batch.is_(None))
-    waiting = waiting.order_by(products.c.position)
+    waiting = waiting.order_by(products.c.part, products.c.position)
     together = waiting.where(products.c.alone.is_(False))
     # Guided self-scheduling (Polychronopoulos and Kuck, 1987): batches shrink towards the end, so that all workers end together.
     wanted = max(1, (row["total_products"] - row["products_completed"]) // (2 * max_out))
     if taste.by_shop:
-        shop = connection.execute(together.with_only_columns(products.c.shop).limit(1)).scalar()
-        together, wanted = together.where(products.c.shop.is_not_distinct_from(shop)), MAX_BATCH_PRODUCTS
+        together, wanted = _one_part(connection, together), MAX_BATCH_PRODUCTS
     limit = min(taste.products_per_batch, wanted, MAX_BATCH_PRODUCTS)
     for query in (together.limit(limit), waiting.limit(1)):
         if chosen := list(connection.execute(query).mappings()):
@@ -64,8 +84,18 @@ def _next_products(connection: sa.Connection, row: sa.RowMapping, taste: Taste, 
     return []
 
 
+def _one_part(connection: sa.Connection, together: sa.Select[Any]) -> sa.Select[Any]:
+    """Of a job that an older version analysed: one shop."""
+    first = connection.execute(together.with_only_columns(products.c.part, products.c.shop).limit(1)).first()
+    if first is None:
+        return together
+    if first.part is None:
+        return together.where(products.c.part.is_(None), products.c.shop.is_not_distinct_from(first.shop))
+    return together.where(products.c.part == first.part)
+
+
 def _within_bytes(rows: list[sa.RowMapping], calendar_of: Calendars) -> list[sa.RowMapping]:
-    size, shops = _TASK_BYTES, set()
+    size, shops = TASK_BYTES, set()
     for i, row in enumerate(rows):
         size += len(row["series"].encode()) + 1
         shop = row["shop"] or ""
@@ -94,7 +124,7 @@ def lapsed(connection: sa.Connection, now: float, limit: int) -> list[tuple[str,
     return [(r[0], r[1], r[2]) for r in connection.execute(query.order_by(batches.c.lease_until).limit(limit))]
 
 
-def hold(connection: sa.Connection, sent: Iterable[TrainingTask], unsent: Iterable[TrainingTask], lease_until: float) -> None:
+def hold(connection: sa.Connection, sent: Iterable[Keyed], unsent: Iterable[Keyed], lease_until: float) -> None:
     """What was sent is out until `lease_until`; what was taken and could not be sent lapses now."""
     leases = {_key(task): lease_until for task in sent} | {_key(task): 0.0 for task in unsent}
     for tenant_id, job_id in sorted({(tenant_id, job_id) for tenant_id, job_id, _ in leases}):
@@ -108,7 +138,7 @@ def lapse_all(connection: sa.Connection) -> None:
     connection.execute(sa.update(batches).values(lease_until=0.0))
 
 
-def take_again(connection: sa.Connection, tenant_id: str, job_id: str, batch: int, now: float, lease_seconds: float) -> TrainingTask | None:
+def take_again(connection: sa.Connection, tenant_id: str, job_id: str, batch: int, now: float, lease_seconds: float) -> ReadyTask | None:
     """The task of a lapsed batch with what is still open of it. None where nothing is, or the lease was renewed meanwhile."""
     row = jobs.lock(connection, tenant_id, job_id)
     mine = _batch(tenant_id, job_id, batch)
@@ -175,7 +205,7 @@ def _batch(tenant_id: str, job_id: str, batch: int) -> tuple[sa.ColumnElement[bo
     return batches.c.tenant_id == tenant_id, batches.c.job_id == job_id, batches.c.batch == batch
 
 
-def _key(task: TrainingTask) -> tuple[str, str, int]:
+def _key(task: Keyed) -> tuple[str, str, int]:
     return task.tenant_id, task.job_id, task.batch
 
 
@@ -190,18 +220,21 @@ def _calendars(connection: sa.Connection, row: sa.RowMapping, of_products: list[
     return {r[0]: r[1] for r in connection.execute(query)}
 
 
-def _task(row: sa.RowMapping, batch: int, rows: list[sa.RowMapping], calendar_of: Calendars) -> TrainingTask:
+def _task(row: sa.RowMapping, batch: int, rows: list[sa.RowMapping], calendar_of: Calendars) -> ReadyTask:
     spec = JobSpec.model_validate_json(row["spec"])
     shops = {p["shop"] or "": None for p in rows}
-    return TrainingTask(
+    head = TrainingTask.model_construct(
         tenant_id=row["tenant_id"],
         job_id=row["job_id"],
+        request_id=row["request_id"],
         batch=batch,
         alone=all(p["alone"] for p in rows),
         model=spec.model,
         horizon_days=spec.horizon_days,
         dataset_sha256=row["dataset_sha256"],
         forecast_start=date.fromisoformat(row["forecast_start"]),
-        calendars=[ShopCalendar.model_validate_json(calendar_of[shop]) for shop in shops if shop in calendar_of],
-        series=[Series.model_validate_json(p["series"]) for p in rows],
+        calendars=[],
+        series=[],
     )
+    body = splice(head, [calendar_of[shop] for shop in shops if shop in calendar_of], [p["series"] for p in rows])
+    return ReadyTask(row["tenant_id"], row["job_id"], batch, body)

@@ -4,10 +4,11 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -69,6 +70,7 @@ def _tune_sqlite(engine: sa.Engine, busy_seconds: float) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves, below
         connection.execute(f"PRAGMA busy_timeout={int(busy_seconds * 1000)}")
         connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA wal_autocheckpoint=4000")  # pages: 16 MB, since a product's row is written three times in a short while
         connection.execute("PRAGMA synchronous=NORMAL")  # in WAL a crash of the machine may lose the last commits, never the order
 
     @event.listens_for(engine, "begin")
@@ -78,10 +80,18 @@ def _tune_sqlite(engine: sa.Engine, busy_seconds: float) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
+class StoreMetrics(Protocol):
+    def transaction_ended(self, kind: str, seconds: float) -> None:
+        """`kind`: `read` or `write`."""
+
+    def store_away(self, kind: str) -> None: ...
+
+
 class Store:
     """Runs queries in transactions of their own. Every method raises `StoreUnavailable` when the database is away."""
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, metrics: StoreMetrics | None = None) -> None:
+        self._metrics = metrics
         self._reading = engine
         self._writing = engine.execution_options(levain_writes=True)
         # Writers that wait for a lock must not take the readers' threads.
@@ -89,11 +99,26 @@ class Store:
         self._writers = ThreadPoolExecutor(1 if engine.dialect.name == "sqlite" else WRITERS, thread_name_prefix="store-write")
 
     async def read(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._run(self._readers, self._reading, query, *args, **kwargs)
+        with self._measured("read"):
+            return await self._run(self._readers, self._reading, query, *args, **kwargs)
 
     async def write(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """All of `query` or nothing. A cancelled caller does not undo it: once begun, the transaction ends in its thread."""
-        return await self._run(self._writers, self._writing, query, *args, **kwargs)
+        with self._measured("write"):
+            return await self._run(self._writers, self._writing, query, *args, **kwargs)
+
+    @contextmanager
+    def _measured(self, kind: str) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            yield
+        except StoreUnavailable:
+            if self._metrics is not None:
+                self._metrics.store_away(kind)
+            raise
+        finally:
+            if self._metrics is not None:
+                self._metrics.transaction_ended(kind, time.monotonic() - began)
 
     async def _run(self, pool: ThreadPoolExecutor, engine: sa.Engine, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         latest_start = time.monotonic() + _QUEUE_SECONDS

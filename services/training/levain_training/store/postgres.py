@@ -10,6 +10,8 @@ import sqlalchemy as sa
 from psycopg.types.string import StrDumper
 from sqlalchemy import event
 
+from levain_settings import SettingsError
+
 T = TypeVar("T")
 
 # The longest are a delete of a large dataset's parts and a page of a tenant's forecasts: fractions of a second.
@@ -42,9 +44,15 @@ def arguments(lock_seconds: float) -> dict[str, Any]:
 
 
 def tune(engine: sa.Engine) -> None:
+    """Raises `SettingsError` at the first connection to a database that can't hold every name of a product."""
+
     @event.listens_for(engine, "do_connect")
     def _connect(_dialect: object, _record: object, arguments: Any, parameters: Any) -> PatientConnection:
         connection = PatientConnection.connect(*arguments, **parameters)
+        encoding = connection.info.parameter_status("server_encoding")
+        if encoding != "UTF8":
+            connection.close()
+            raise SettingsError(f"LEVAIN_DATABASE_URL: the database's encoding is {encoding}: create it WITH ENCODING 'UTF8'")
         connection.adapters.register_dumper(str, _TextDumper)
         return connection
 

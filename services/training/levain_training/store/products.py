@@ -7,8 +7,8 @@ import sqlalchemy as sa
 
 from levain_contracts.events import MAX_FAILURES, ProductFailure
 from levain_contracts.jobs import ProductState
-from levain_contracts.resources import Product
-from levain_contracts.tasks import Scores
+from levain_contracts.resources import Product, ProductDetail
+from levain_contracts.tasks import Forecast, Scores, Series
 from levain_training.store.tables import products
 
 _LISTED = [c for c in products.c if c.name not in ("series", "forecast", "model")]
@@ -45,6 +45,17 @@ def list_products(
     if after is not None:
         query = query.where(mark > after)
     return [(p["mark"], _product(p)) for p in connection.execute(query).mappings()]
+
+
+def detail(connection: sa.Connection, row: sa.RowMapping, product_id: str) -> ProductDetail | None:
+    found = connection.execute(sa.select(products).where(of_job(row), products.c.product_id == product_id)).mappings().first()
+    if found is None:
+        return None
+    return ProductDetail(
+        **dict(_product(found)),
+        history=None if found["series"] is None else Series.model_validate_json(found["series"]),
+        forecast=None if found["forecast"] is None else Forecast.model_validate_json(found["forecast"]),
+    )
 
 
 def failed_ids(connection: sa.Connection, row: sa.RowMapping) -> list[str]:

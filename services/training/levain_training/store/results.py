@@ -1,10 +1,10 @@
 """One transaction writes a whole step: the products that ended now, the counters, the state, the events' numbers."""
 
-import json
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from pydantic_core import to_json
 
 from levain_contracts.events import Event, ProductData
 from levain_contracts.jobs import JobState, ProductState, verdict
@@ -24,11 +24,15 @@ VERDICT_MESSAGES = {
 
 
 class Recorded(NamedTuple):
-    """`late` results belong to an ended or unknown job or to a product that had ended: they changed nothing."""
+    """`late` results belong to an ended or unknown job or to a product that had ended: they changed nothing.
+
+    `made_room`: a batch of the job came back, so another may go out.
+    """
 
     row: sa.RowMapping | None
     events: tuple[Event, ...]
     late: int
+    made_room: bool = False
 
 
 def record(connection: sa.Connection, chunk: ResultChunk, now: float, lease_seconds: float) -> Recorded:
@@ -39,16 +43,21 @@ def record(connection: sa.Connection, chunk: ResultChunk, now: float, lease_seco
     if not open_products:
         return Recorded(row, (), len(chunk.results))
     step, ended = end_products(connection, row, [(open_products[r.product_id], r) for r in _first(chunk, open_products)], now)
-    if not JobState(step.row["state"]).terminal:
-        _keep_leases(connection, step.row, chunk.batch, open_products.values(), now + lease_seconds)
-    return Recorded(step.row, step.events, len(chunk.results) - ended)
+    made_room = not JobState(step.row["state"]).terminal and _keep_leases(
+        connection, step.row, chunk.batch, open_products.values(), now + lease_seconds
+    )
+    return Recorded(step.row, step.events, len(chunk.results) - ended, made_room)
 
 
-def _keep_leases(connection: sa.Connection, row: sa.RowMapping, batch: int, ended: Iterable[sa.RowMapping], lease_until: float) -> None:
+def _keep_leases(connection: sa.Connection, row: sa.RowMapping, batch: int, ended: Iterable[sa.RowMapping], lease_until: float) -> bool:
     """The chunk's batch lives. A late chunk may end products that went out again in other batches: they make room too."""
+    made_room = False
     for touched in sorted({p["batch"] for p in ended if p["batch"] is not None} | {batch}):
-        if not batches.release(connection, row, touched) and touched == batch:
+        if batches.release(connection, row, touched):
+            made_room = True
+        elif touched == batch:
             batches.renew(connection, row, batch, lease_until)
+    return made_room
 
 
 def _first(chunk: ResultChunk, open_products: dict[str, Any]) -> list[TrainedProduct | FailedProduct]:
@@ -62,9 +71,12 @@ def _first(chunk: ResultChunk, open_products: dict[str, Any]) -> list[TrainedPro
 
 def _open(connection: sa.Connection, row: sa.RowMapping, ids: list[str]) -> dict[str, sa.RowMapping]:
     """By their keys alone: with the status in the query, SQLite would walk through all products that are still open."""
-    columns = (products.c[name] for name in ("product_id", "product", "shop", "batch", "status"))
-    query = sa.select(*columns).where(of_job(row), products.c.product_id.in_(ids))
-    return {p["product_id"]: p for p in connection.execute(query).mappings() if p["status"] == ProductState.PENDING}
+    query = sa.select(*_OPEN).where(of_job(row), products.c.product_id.in_(sa.bindparam("ids", expanding=True)))
+    found = connection.execute(query, {"ids": ids}).mappings()
+    return {p["product_id"]: p for p in found if p["status"] == ProductState.PENDING}
+
+
+_OPEN = [products.c[name] for name in ("product_id", "product", "shop", "batch", "status")]
 
 
 def end_products(
@@ -119,7 +131,7 @@ def _change(row: sa.RowMapping, result: TrainedProduct | FailedProduct, seq: int
         "_message": None,
         "_forecast": result.forecast.model_dump_json(),
         "_scores": result.scores.model_dump_json(),
-        "_model": json.dumps(result.model),
+        "_model": to_json(result.model).decode(),
     }
 
 

@@ -60,6 +60,7 @@ jobs = sa.Table(
     sa.Column("message", sa.Text),
     sa.Column("retry_of", sa.String(63)),
     sa.Column("started_by", sa.String(16)),
+    sa.Column("request_id", sa.String(64)),
     sa.Column("dataset_name", sa.String(63)),
     sa.Column("dataset_version", sa.Integer),
     sa.Column("dataset_sha256", sa.String(64)),
@@ -116,12 +117,22 @@ products = sa.Table(
     sa.Column("forecast", sa.Text),
     sa.Column("scores", sa.Text),
     sa.Column("model", sa.Text),
+    # Goes out with the others of its number to a trainer that learns from whole shops; NULL in jobs of before.
+    sa.Column("part", sa.Integer),
     sa.Index(None, "tenant_id", "job_id", "status", "position"),
     sa.Index(None, "tenant_id", "job_id", "status", "seq"),
     sa.Index(None, "tenant_id", "job_id", "batch", "status"),
     sa.Index(None, "tenant_id", "job_id", "position"),
     sa.Index(None, "tenant_id", "job_id", "seq"),
     sa.Index(None, "tenant_id", "product_id"),
+)
+
+# What waits to go out, in the order in which it goes: a job of 100,000 products asks for the next after each batch.
+sa.Index(
+    "ix_products_waiting",
+    *(products.c[name] for name in ("tenant_id", "job_id", "status", "part", "position")),
+    sqlite_where=products.c.batch.is_(None),
+    postgresql_where=products.c.batch.is_(None),
 )
 
 batches = sa.Table(
