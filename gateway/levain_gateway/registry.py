@@ -86,7 +86,8 @@ class Tunnels:
         ]
         if self._present:
             try:
-                await asyncio.wait_for(self._empty.wait(), window_seconds + _GRACE_SECONDS)
+                async with asyncio.timeout(window_seconds + _GRACE_SECONDS):
+                    await self._empty.wait()
             except TimeoutError:
                 pass
         for timer in timers:

@@ -21,7 +21,8 @@ DRIVER_ERRORS = (AMQPError, OSError, RuntimeError, ValueError)
 async def asking(seconds: float = ANSWER_SECONDS) -> AsyncIterator[None]:
     """Whatever goes wrong within, time included, is `BrokerUnavailable`.
 
-    A connection that is dead cancels all who wait for it; one that closes turns the cancellation of who waits into an error of its own.
+    A connection that is dead cancels all who wait for it; one that closes turns the cancellation of who waits into an error of its own;
+    and Python 3.11's `wait_for`, within the driver, drops one that comes with its result (cpython#86296).
     So only the count of the task itself tells whether it is to end.
     """
     before = cancellations()
@@ -32,6 +33,8 @@ async def asking(seconds: float = ANSWER_SECONDS) -> AsyncIterator[None]:
         if cancellations() > before:
             raise asyncio.CancelledError from error
         raise BrokerUnavailable(line(error)) from error
+    if cancellations() > before:
+        raise asyncio.CancelledError
 
 
 def cancellations() -> int:

@@ -29,7 +29,7 @@ class Harness(Protocol):
     async def client(self) -> Broker: ...
 
     async def break_link(self, client: Broker) -> None:
-        """Cuts this client's connection and keeps it cut."""
+        """Cuts this client's connections and keeps them cut; it knows on return, and is handed nothing more."""
 
     async def mend(self, client: Broker) -> None: ...
 
@@ -85,6 +85,7 @@ class RabbitHarness:
 
     async def break_link(self, client: Broker) -> None:
         self._proxies[client].refuse()
+        await until(lambda: not any(session.up for session in client.session_states()))
 
     async def mend(self, client: Broker) -> None:
         await self._proxies[client].heal()

@@ -38,6 +38,18 @@ def test_sends_that_are_cancelled_harm_no_other(amqp_url: str) -> None:
     run(scenario)
 
 
+def test_a_consumer_that_leaves_while_it_begins_is_gone(amqp_url: str) -> None:
+    async def scenario() -> None:
+        await empty(amqp_url)
+        async with client(amqp_url) as broker:
+            for turn in range(400):
+                async with asyncio.timeout(10), broker.consume(RESULTS, Hands().take, prefetch=1):
+                    await asyncio.sleep(turn % 40 / 4_000)
+            assert (await broker.queue_state(RESULTS)).consumers == 0
+
+    run(scenario)
+
+
 @pytest.mark.parametrize("how", ["cut", "dropped"])
 def test_a_connection_that_is_lost_leaves_nothing_to_close_to_whatever_thread_collects_it(amqp_url: str, how: str) -> None:
     """As one that never came about: see `test_rabbit_refused`."""

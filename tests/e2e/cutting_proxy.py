@@ -36,6 +36,9 @@ class CuttingProxy:
             up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._upstream_port)
         except OSError:
             return _reset(writer)
+        if self._server is None:
+            _reset(up_writer)
+            return _reset(writer)
         self._pairs.append((writer, up_writer))
         for source, sink, limit in ((reader, up_writer, None), (up_reader, writer, self.cut_after_bytes)):
             pump = asyncio.create_task(self._pump(source, sink, limit, self._flowing))

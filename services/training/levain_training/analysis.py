@@ -64,7 +64,8 @@ class Analyst:
             except StoreUnavailable as error:
                 log.warning("no job claimed", extra={"error": str(error)})
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), _POLL_SECONDS)
+                async with asyncio.timeout(_POLL_SECONDS):
+                    await self._wake.wait()
 
     async def analyse_one(self) -> bool:
         """False where no job waits."""

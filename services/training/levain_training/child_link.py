@@ -124,11 +124,13 @@ class Child:
     async def _obituary(self) -> ChildDied:
         """Its pipe is closed, so it is ending; one that closed it and goes on is killed."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._process.wait(), _END_SECONDS)
+            async with asyncio.timeout(_END_SECONDS):
+                await self._process.wait()
         self._kill_group()
         code = await self._process.wait()
         with suppress(TimeoutError):
-            stderr = await asyncio.wait_for(asyncio.shield(self._stderr), _END_SECONDS)
+            async with asyncio.timeout(_END_SECONDS):
+                stderr = await asyncio.shield(self._stderr)
             level = logging.DEBUG if self._killed else logging.WARNING  # an end that was asked for is no news
             log.log(level, "child process died", extra={"pid": self.pid, "exit_code": code, "stderr": stderr})
         if code == OUT_OF_MEMORY_EXIT:

@@ -94,7 +94,8 @@ class Outbox:
             return
         self._hurry.clear()
         try:
-            await asyncio.wait_for(self._hurry.wait(), self._chunk_seconds)
+            async with asyncio.timeout(self._chunk_seconds):
+                await self._hurry.wait()
         except TimeoutError:
             pass
 

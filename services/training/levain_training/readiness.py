@@ -29,7 +29,8 @@ class Readiness:
 
     async def _store_problem(self) -> str | None:
         try:
-            await asyncio.wait_for(self._store.read(_ping), _STORE_SECONDS)
+            async with asyncio.timeout(_STORE_SECONDS):
+                await self._store.read(_ping)
         except (StoreUnavailable, TimeoutError):
             return "the database does not answer"
         return None

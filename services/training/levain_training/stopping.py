@@ -29,6 +29,7 @@ class Stop:
             await asyncio.sleep(min(seconds, 0.1))
             return
         try:
-            await asyncio.wait_for(self._asked.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._asked.wait()
         except TimeoutError:
             pass
